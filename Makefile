@@ -1,0 +1,42 @@
+# Every target sets up what it needs; `make setup` is never a step you must remember.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.PHONY: help setup serve test check gen compat clean
+help:            ## this table
+	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 18
+
+# uv lives in the project's own environment, so that a machine needs only Python, git and make.
+$(STAMP): pyproject.toml uv.lock
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Ottla needs Python 3.11 or newer; $(PYTHON) is %d.%d. Name another one: make PYTHON=python3.12" % sys.version_info[:2])'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv sync --quiet --frozen
+	@touch $@
+
+setup: $(STAMP)  ## the virtual environment with everything pinned
+
+serve: $(STAMP)  ## a broker on localhost:9092, its data in ./data (ARGS="--override num.partitions=3")
+	$(BIN)/ottla serve --data data $(ARGS)
+
+test: $(STAMP)   ## unit tests and scripts; loopback only, no Docker
+	$(BIN)/pytest -n auto $(ARGS)
+
+check: $(STAMP)  ## ruff, mypy, import contracts, tidy, generated files fresh
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python tools/tidy.py
+	$(BIN)/python tools/gen.py --check
+
+gen: $(STAMP)    ## schema -> code and reference pages
+	$(BIN)/python tools/gen.py
+
+compat: $(STAMP) ## unmodified clients against a real broker process; prints client x capability
+	$(BIN)/python tests/compat/run.py $(ARGS)
+
+clean:           ## what make made
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .compat

@@ -1,0 +1,1 @@
+"""Everything that awaits: listeners, connections, files, clocks."""

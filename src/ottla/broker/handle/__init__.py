@@ -1,0 +1,1 @@
+"""One module per API, named as the protocol names it: `ls` is the coverage report."""

@@ -1,0 +1,4 @@
+"""The web console.
+
+A room kept; nothing stands here yet.
+"""

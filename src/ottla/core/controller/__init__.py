@@ -1,0 +1,1 @@
+"""The metadata log's only writer: decide, append, apply, reply."""

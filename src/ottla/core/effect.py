@@ -1,0 +1,90 @@
+"""What a machine asks for: everything that takes time is returned as one of these, never awaited.
+
+The shell performs a step's effects in their order, after the step. What has an outcome comes back
+as an event (`event.py`): `Flush` and `WriteWhole` as `Flushed`.
+
+Built per request, hence plain slotted classes with written-out constructors (STYLE, habit 7).
+"""
+
+from typing import Final, TypeAlias, final
+
+from ottla.core.port import File
+from ottla.types import TopicPartition
+from ottla.wire.api import Message
+from ottla.wire.server import Call
+
+METADATA_PARTITION: Final = TopicPartition("__cluster_metadata", 0)
+
+
+@final
+class Reply:
+    """Answer a call; the connection keeps the order. `response` None: answered by nothing (acks=0)."""
+
+    __slots__ = ("call", "response")
+
+    def __init__(self, call: Call, response: Message | None) -> None:
+        self.call = call
+        self.response = response
+
+
+@final
+class Close:
+    """End a connection, with one WARNING that says why."""
+
+    __slots__ = ("connection_id", "reason")
+
+    def __init__(self, connection_id: int, reason: str) -> None:
+        self.connection_id = connection_id
+        self.reason = reason
+
+
+@final
+class Flush:
+    """Bring `files` to the disk; `Flushed(partition, end_offset)` tells when.
+
+    Flushes of one partition that wait together are done once, for the highest `end_offset`: that is
+    the group commit. `directory`: the partition's directory, itself to be synced, when a file in it
+    is new since the last flush; otherwise None.
+    """
+
+    __slots__ = ("directory", "end_offset", "files", "partition")
+
+    def __init__(
+        self,
+        partition: TopicPartition,
+        end_offset: int,
+        files: tuple[File, ...],
+        directory: str | None = None,
+    ) -> None:
+        self.partition = partition
+        self.end_offset = end_offset
+        self.files = files
+        self.directory = directory
+
+
+@final
+class WriteWhole:
+    """Replace a small file so that it survives a power cut: write aside, sync, rename, sync.
+
+    Later writes of the same path win over earlier ones. There is no outcome event: what is written
+    so (checkpoints) only ever shortens a recovery.
+    """
+
+    __slots__ = ("data", "path")
+
+    def __init__(self, path: str, data: bytes) -> None:
+        self.path = path
+        self.data = data
+
+
+@final
+class Halt:
+    """Stop the whole process: going on would break a promise. `reason` is logged as an ERROR."""
+
+    __slots__ = ("reason",)
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+
+
+Effect: TypeAlias = Reply | Close | Flush | WriteWhole | Halt

@@ -1,0 +1,1 @@
+"""One partition's bytes on one disk, in Apache Kafka's on-disk format."""
