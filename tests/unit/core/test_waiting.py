@@ -16,7 +16,14 @@ class Patient:
     """Answers when it has been asked `patience` times."""
 
     def __init__(self, connection_id: int, patience: int) -> None:
-        origin = Origin(connection_id, "PLAINTEXT", "127.0.0.1", 5, "127.0.0.1", 9092)
+        origin = Origin(
+            connection_id=connection_id,
+            listener="PLAINTEXT",
+            peer_host="127.0.0.1",
+            peer_port=5,
+            local_host="127.0.0.1",
+            local_port=9092,
+        )
         self.call = Call(origin, 1, 12, 7, "c", 0)
         self.patience = patience
         self.moved: list[TopicPartition] = []

@@ -1,0 +1,92 @@
+"""Every bound in the system that no operator sets, each with its reason.
+
+What an operator may set stands in `settings`; here are the bounds that keep a peer from making this
+process allocate, loop or wait without end. Numbers named after Kafka's own are Kafka's.
+"""
+
+from typing import Final
+
+INT_MAX: Final = 2**31 - 1
+LONG_MAX: Final = 2**63 - 1
+"""Kafka's "never" and "unlimited"."""
+
+# ---- what a peer may send
+
+FRAME_BYTES_MAX: Final = 100 * 1024 * 1024
+"""One request. Kafka's default for socket.request.max.bytes; a settings file may lower it."""
+
+UNAUTHENTICATED_FRAME_BYTES_MAX: Final = 64 * 1024
+"""One request before authentication: ApiVersions and SASL are far smaller (CVE-2022-34917)."""
+
+RESPONSE_FRAME_BYTES_MAX: Final = 256 * 1024 * 1024
+"""One response, as a client reads it: above any fetch.max.bytes in use."""
+
+ARRAY_ELEMENTS_MAX: Final = 1_000_000
+"""One array in a message, as in Kafka; besides, the bytes for the elements must be there."""
+
+TAGGED_FIELDS_MAX: Final = 10_000
+"""One tag section, as in Kafka; unknown tags are skipped one by one."""
+
+NESTING_DEPTH_MAX: Final = 8
+"""Structs within structs. No message of the protocol goes deeper than six."""
+
+CLIENT_ID_BYTES_MAX: Final = 32 * 1024 - 1
+"""A header's client id: the largest 16-bit length, so that a header has a bounded size."""
+
+VARINT_BYTES_MAX: Final = 5
+VARLONG_BYTES_MAX: Final = 10
+"""A longer encoding is not a 32-bit or 64-bit number."""
+
+# ---- connections
+
+IN_FLIGHT_PER_CONNECTION_MAX: Final = 1_000
+"""Requests of one connection without an answer; then its reading pauses. Clients use 5; answers are
+kept in order, so one slow request holds back all that come after it."""
+
+AUTHENTICATION_TIMEOUT_MS: Final = 10_000
+"""TLS handshake and authentication together: a peer that is silent gives its place back."""
+
+WRITE_BUFFER_BYTES_MAX: Final = 2 * 55 * 1024 * 1024
+"""Unsent answers of one connection: twice the largest fetch answer. Then its reading pauses."""
+
+FETCH_ANSWERS_BYTES_MAX: Final = 256 * 1024 * 1024
+"""Unsent answers of all connections: a thousand stalled consumers must not fill the memory."""
+
+ACCEPTS_PER_TURN_MAX: Final = 20
+"""New connections in one turn of the loop: a storm must not starve those that are served."""
+
+# ---- record batches
+
+DECOMPRESSION_FACTOR_MAX: Final = 10
+"""A decompressed batch, as a multiple of max.message.bytes: no bomb may fill the memory."""
+
+DECOMPRESSION_RATIO_MAX: Final = 1_000
+"""Decompressed to compressed bytes. Real data stays below a few hundred."""
+
+HEADERS_PER_RECORD_MAX: Final = 100_000
+"""One record's headers; besides, the bytes for them must be there."""
+
+# ---- what one broker holds
+
+TOPIC_NAME_LENGTH_MAX: Final = 249
+"""As in Kafka: with `-<partition>.<uuid>-delete` it must fit a file name of 255 bytes."""
+
+PARTITIONS_PER_REQUEST_MAX: Final = 10_000
+"""Partitions that one CreateTopics or CreatePartitions makes, as in Kafka's controller."""
+
+PARTITIONS_PER_BROKER_MAX: Final = 100_000
+"""Each costs a directory, three files and some kilobytes of memory."""
+
+FETCH_SESSION_PARTITIONS_MAX: Final = 100_000
+"""Partitions that one fetch session remembers."""
+
+OPEN_FILES_MAX: Final = 4_096
+"""File handles of segments kept open; more are opened again when used."""
+
+# ---- files read at the start
+
+SETTINGS_FILE_BYTES_MAX: Final = 1024 * 1024
+"""A server.properties; the largest seen are some tens of kilobytes."""
+
+SECRET_FILE_BYTES_MAX: Final = 64 * 1024
+"""A value given as a file (`..._FILE`)."""

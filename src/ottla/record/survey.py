@@ -1,0 +1,264 @@
+"""Are all records of a batch well formed, and what are their extremes? The Produce path's question.
+
+Two strategies give the same answer. Records of one layout (the same sizes: producers of
+measurements send such, and all benchmarks) are compared column by column: byte k of every record is
+one strided slice, which C compares at once, 0.03 µs per record. Whatever is not so uniform is
+parsed one by one, 0.6 µs per record in plain Python and 0.02 compiled. Huge records are walked
+without a copy.
+
+Promises: records that are accepted here can be decoded by `record.py`, which reads the same layout.
+"""
+
+from typing import Final, NamedTuple
+
+from ottla.errors import RemoteProtocolError
+from ottla.record.record import Bytes, after_headers, unsigned, walk_untrusted
+
+_UNIFORM_MIN: Final = 32
+"""Fewer records are parsed one by one faster than their columns are cut out."""
+
+_LARGE_BYTES_MEAN: Final = 32 * 1024
+"""Records this large are walked where they lie: smaller ones are cheaper to copy, because a loop
+over `bytes` is many times as fast as one over a view."""
+
+_BEYOND: Final = 1 << 65
+"""Larger than any timestamp delta."""
+
+# The zigzag varints of the offset deltas 0..63, and the two bytes of those of 64..8191, as columns.
+_DELTAS_1: Final = bytes(range(0, 128, 2))
+_DELTAS_2_LOW: Final = bytes(range(128, 256, 2)) * 127
+_DELTAS_2_HIGH: Final = b"".join(bytes([high]) * 64 for high in range(1, 128))
+_DELTAS_1_END: Final = 64
+_DELTAS_2_END: Final = 8192
+
+
+class Survey(NamedTuple):
+    """What a leader needs to know of all records. Timestamp deltas are the records' own."""
+
+    timestamp_delta_min: int
+    timestamp_delta_max: int
+    index_of_max: int
+    """The first record with the largest timestamp."""
+    has_null_key: bool
+    deltas_consecutive: bool
+    """Offset deltas are 0, 1, 2, …"""
+
+
+def survey_untrusted(data: Bytes, count: int) -> Survey:
+    """Check that `data` is exactly `count` well-formed records (at least one), and survey them."""
+    if count <= 0:
+        raise RemoteProtocolError(f"{count} records; at least 1 is expected")
+    if len(data) >= count * _LARGE_BYTES_MEAN:
+        return _where_they_lie(data, count)
+    data = bytes(data)
+    if count < _UNIFORM_MIN:
+        return _one_by_one(data, 0, 0, count)
+    at = index = 0
+    survey = Survey(_BEYOND, -_BEYOND, 0, False, True)
+    while count - index >= _UNIFORM_MIN and index < _DELTAS_2_END:
+        # Deltas of two bytes begin at 64: a uniform batch is two runs.
+        run_end = min(count, _DELTAS_1_END if index < _DELTAS_1_END else _DELTAS_2_END)
+        run = _uniform_run(data, at, index, run_end)
+        if run is None:
+            break
+        survey = _joined(survey, run.survey)
+        at, index = run.end, run_end
+    if index < count:
+        survey = _joined(survey, _one_by_one(data, at, index, count))
+    elif at != len(data):
+        raise _bytes_behind(data, at, count)
+    return survey
+
+
+def _where_they_lie(data: Bytes, count: int) -> Survey:
+    visits = list(walk_untrusted(data, count))
+    deltas = [visit.timestamp_delta for visit in visits]
+    largest = max(deltas)
+    return Survey(
+        min(deltas),
+        largest,
+        deltas.index(largest),
+        any(visit.key_is_null for visit in visits),
+        all(visit.offset_delta == index for index, visit in enumerate(visits)),
+    )
+
+
+def _joined(first: Survey, then: Survey) -> Survey:
+    later = then.timestamp_delta_max > first.timestamp_delta_max
+    return Survey(
+        min(first.timestamp_delta_min, then.timestamp_delta_min),
+        then.timestamp_delta_max if later else first.timestamp_delta_max,
+        then.index_of_max if later else first.index_of_max,
+        first.has_null_key or then.has_null_key,
+        first.deltas_consecutive and then.deltas_consecutive,
+    )
+
+
+def _bytes_behind(data: bytes, at: int, count: int) -> RemoteProtocolError:
+    return RemoteProtocolError(f"{len(data) - at:,} bytes follow the last of {count} records")
+
+
+class _Run(NamedTuple):
+    survey: Survey
+    end: int
+
+
+def _uniform_run(data: bytes, at: int, index: int, run_end: int) -> _Run | None:
+    """Survey the records `index`..`run_end`-1 if all have the layout of the first, else None.
+
+    Compared are: length, offset deltas, key length, value length, header count (none). A timestamp
+    delta may vary within one byte.
+    """
+    try:
+        here = at
+        length, here = unsigned(data, here, 5)
+        stride = here - at + (length >> 1)
+        constant = list(range(here - at))
+        time_at = here + 1 - at
+        delta, here = unsigned(data, here + 1, 10)
+        if here - at > time_at + 1:
+            constant += range(time_at, here - at)
+        offset_at = here - at
+        offset, here = unsigned(data, here, 5)
+        key_at = here - at
+        key, here = unsigned(data, here, 5)
+        constant += range(key_at, here - at)
+        value_at = here - at + (0 if key & 1 else key >> 1)
+        value, here = unsigned(data, at + value_at, 5)
+        constant += range(value_at, here - at)
+        headers_at = here - at + (0 if value & 1 else value >> 1)
+        constant.append(headers_at)
+        if length & 1 or headers_at + 1 != stride or data[at + headers_at] or offset != 2 * index:
+            return None
+    except (IndexError, RemoteProtocolError):
+        return None  # to be said, with the record's index, by whoever looks at each
+    count = run_end - index
+    end = at + stride * count
+    if end > len(data):
+        return None
+    for place in constant:
+        column = data[at + place : end : stride]
+        # Stripping what all should be equal to leaves nothing: cheaper than building a twin.
+        if column.strip(column[:1]):
+            return None
+    column = data[at + offset_at : end : stride]
+    if index < _DELTAS_1_END:
+        if key_at - offset_at != 1 or column != _DELTAS_1[index:run_end]:
+            return None
+    else:
+        start = index - _DELTAS_1_END
+        if (
+            key_at - offset_at != 2
+            or column != _DELTAS_2_LOW[start : start + count]
+            or data[at + offset_at + 1 : end : stride] != _DELTAS_2_HIGH[start : start + count]
+        ):
+            return None
+    deltas = {(delta >> 1) ^ -(delta & 1): 0}
+    if offset_at - time_at == 1:
+        column = data[at + time_at : end : stride]
+        if column.strip(column[:1]):
+            if not column.isascii():
+                return None
+            deltas = {(byte >> 1) ^ -(byte & 1): column.index(byte) for byte in set(column)}
+    largest = max(deltas)
+    return _Run(
+        Survey(min(deltas), largest, index + deltas[largest], key & 1 == 1, True),
+        end,
+    )
+
+
+def _one_by_one(data: bytes, at: int, first: int, count: int) -> Survey:
+    """Survey the records `first`..`count`-1, which begin at `at` and must end where `data` does.
+
+    Longer than a screen on purpose: one- and two-byte varints are unrolled, because a call per
+    field would cost three times as much as the whole loop.
+    """
+    zigzag = -1  # of the previous record's timestamp delta: mostly, they are equal
+    delta_min, delta_max = _BEYOND, -_BEYOND
+    index = index_of_max = first
+    null_key = False
+    consecutive = True
+    try:
+        for index in range(first, count):
+            size = data[at]
+            if size < 128:
+                at += 1
+            else:
+                high = data[at + 1]
+                if high < 128:
+                    size += (high << 7) - 128
+                    at += 2
+                else:
+                    size, at = unsigned(data, at, 5)
+            if size & 1:
+                raise RemoteProtocolError(f"record {index} of {count} has a negative length")
+            end = at + (size >> 1)
+            at += 1  # attributes, which mean nothing yet
+            delta = data[at]
+            if delta < 128:
+                at += 1
+            else:
+                high = data[at + 1]
+                if high < 128:
+                    delta += (high << 7) - 128
+                    at += 2
+                else:
+                    delta, at = unsigned(data, at, 10)
+            if delta != zigzag:
+                zigzag = delta
+                delta = (delta >> 1) ^ -(delta & 1)
+                if delta > delta_max:
+                    delta_max = delta
+                    index_of_max = index
+                if delta < delta_min:
+                    delta_min = delta
+            offset = data[at]
+            if offset < 128:
+                at += 1
+            else:
+                high = data[at + 1]
+                if high < 128:
+                    offset += (high << 7) - 128
+                    at += 2
+                else:
+                    offset, at = unsigned(data, at, 5)
+            if offset != index + index:
+                consecutive = False
+            # Key, then value. An odd zigzag is a negative length: null.
+            size = data[at]
+            if size < 128:
+                at += 1
+            else:
+                high = data[at + 1]
+                if high < 128:
+                    size += (high << 7) - 128
+                    at += 2
+                else:
+                    size, at = unsigned(data, at, 5)
+            if size & 1:
+                null_key = True
+            else:
+                at += size >> 1
+            size = data[at]
+            if size < 128:
+                at += 1
+            else:
+                high = data[at + 1]
+                if high < 128:
+                    size += (high << 7) - 128
+                    at += 2
+                else:
+                    size, at = unsigned(data, at, 5)
+            if not size & 1:
+                at += size >> 1
+            if data[at]:
+                at = after_headers(data, at, end)
+            else:
+                at += 1
+            if at != end:
+                raise RemoteProtocolError(f"record {index} of {count} has a wrong length")
+    except IndexError as error:
+        raise RemoteProtocolError(f"record {index} of {count} is cut") from error
+    if at != len(data):
+        raise _bytes_behind(data, at, count)
+    return Survey(delta_min, delta_max, index_of_max, null_key, consecutive)

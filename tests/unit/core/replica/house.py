@@ -1,0 +1,226 @@
+"""A broker's replicas on a disk in memory, with an image that tests change as the controller would."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ottla.core.effect import Close, Effect, Flush, Reply, WriteWhole
+from ottla.core.log.recovery import Shutdown
+from ottla.core.metadata.image import (
+    TOPIC_RESOURCE,
+    Delta,
+    Image,
+    PartitionImage,
+    TopicChange,
+    TopicImage,
+)
+from ottla.core.replica.fetch_session import Sessions
+from ottla.core.replica.leader import Leader
+from ottla.core.replica.table import ReplicaTable
+from ottla.core.waiting import WaitList
+from ottla.record.builder import BatchBuilder
+from ottla.settings.broker import broker_settings
+from ottla.settings.parse import Resolved
+from ottla.types import TopicPartition
+from ottla.wire.server import Call, Origin
+from tests.unit.fakes.disk import MemoryDisk
+
+NOW_MS = 1_700_000_000_000
+NODE_ID = 1
+
+
+class Counting:
+    """Entropy whose numbers count up: every run of a test is the same."""
+
+    def __init__(self) -> None:
+        self.drawn = 0
+
+    def uuid(self) -> bytes:
+        self.drawn += 1
+        return self.drawn.to_bytes(16, "big")
+
+    def below(self, end: int) -> int:
+        self.drawn += 1
+        return self.drawn % end
+
+
+def topic_id_of(number: int) -> bytes:
+    return b"topic" + number.to_bytes(11, "big")
+
+
+def partition_image(
+    *, leader: int = NODE_ID, leader_epoch: int = 0, replicas: tuple[int, ...] = (NODE_ID,)
+) -> PartitionImage:
+    return PartitionImage(
+        replicas=replicas,
+        isr=replicas,
+        leader=leader,
+        leader_epoch=leader_epoch,
+        partition_epoch=leader_epoch,
+        directories=(bytes(15) + b"\x01",) * len(replicas),
+    )
+
+
+def batch(
+    *values: bytes,
+    key: bytes | None = None,
+    timestamp_ms: int = NOW_MS,
+    codec: int = 0,
+    producer_id: int = -1,
+    producer_epoch: int = -1,
+    base_sequence: int = -1,
+    transactional: bool = False,
+) -> memoryview:
+    """What a producer sends for one partition, in a frame that is overwritten afterwards."""
+    builder = BatchBuilder()
+    for value in values or (b"v",):
+        builder.append(timestamp_ms, key, value)
+    data = builder.build(
+        codec=codec,
+        producer_id=producer_id,
+        producer_epoch=producer_epoch,
+        base_sequence=base_sequence,
+        transactional=transactional,
+    )
+    return memoryview(bytearray(data))
+
+
+class House:
+    """One node's data path. `now_ms` is its clock; `effects` collects what nobody took."""
+
+    def __init__(
+        self,
+        disk: MemoryDisk | None = None,
+        *,
+        shutdown: Shutdown = Shutdown.CLEAN,
+        settings: Mapping[str, str] | None = None,
+        image: Image | None = None,
+    ) -> None:
+        self.now_ms = NOW_MS
+        self.disk = MemoryDisk(NOW_MS) if disk is None else disk
+        given = {"node.id": str(NODE_ID), **(settings or {})}
+        self.settings = broker_settings({name: Resolved(text) for name, text in given.items()})
+        self.waiting = WaitList()
+        self.entropy = Counting()
+        self.sessions = Sessions(self.entropy, self.settings.fetch.sessions_max)
+        self.table = ReplicaTable(
+            self.disk, self.entropy, self.settings, self.waiting, shutdown
+        )
+        self.image = Image() if image is None else image
+        self.started = self.table.load(self.image, self.now_ms)
+        self.calls = 0
+
+    # --- the image --------------------------------------------------------------------------------
+
+    def create(
+        self,
+        name: str,
+        partitions: int | Sequence[PartitionImage] = 1,
+        configs: Mapping[str, str] | None = None,
+        *,
+        topic_id: bytes | None = None,
+    ) -> bytes:
+        made = (
+            tuple(partition_image() for _ in range(partitions))
+            if isinstance(partitions, int)
+            else tuple(partitions)
+        )
+        known = len(self.image.topic_ids)
+        topic = TopicImage(name, topic_id or topic_id_of(known + 1), made)
+        self.image = with_topics(self.image, [*self.image.topics.values(), topic])
+        if configs:
+            self.image = replace(
+                self.image, configs={**self.image.configs, (TOPIC_RESOURCE, name): configs}
+            )
+        self.table.follow(self.image, Delta(created=(topic,)), self.now_ms)
+        return topic.topic_id
+
+    def delete(self, name: str) -> list[Effect]:
+        topic = self.image.topics[name]
+        self.image = with_topics(
+            self.image, [one for one in self.image.topics.values() if one is not topic]
+        )
+        return self.table.follow(self.image, Delta(deleted=(topic,)), self.now_ms)
+
+    def change(self, name: str, number: int, partition: PartitionImage) -> list[Effect]:
+        before = self.image.topics[name]
+        partitions = list(before.partitions)
+        partitions[number : number + 1] = [partition]
+        after = TopicImage(name, before.topic_id, tuple(partitions))
+        others = [one for one in self.image.topics.values() if one is not before]
+        self.image = with_topics(self.image, [*others, after])
+        delta = Delta(changed=(TopicChange(before, after, (number,)),))
+        return self.table.follow(self.image, delta, self.now_ms)
+
+    def configure(self, name: str, configs: Mapping[str, str]) -> list[Effect]:
+        key = (TOPIC_RESOURCE, name)
+        self.image = replace(self.image, configs={**self.image.configs, key: configs})
+        return self.table.follow(self.image, Delta(configs_changed=(key,)), self.now_ms)
+
+    # --- asking -----------------------------------------------------------------------------------
+
+    def leader(self, topic: str, partition: int = 0) -> Leader:
+        leader = self.table.leader(topic, partition)
+        assert isinstance(leader, Leader), leader
+        return leader
+
+    def call(self, api_key: int, version: int, *, connection_id: int = 1) -> Call:
+        self.calls += 1
+        origin = Origin(connection_id, "PLAINTEXT", "127.0.0.1", 40_000, "127.0.0.1", 9092)
+        return Call(origin, api_key, version, self.calls, "test", self.calls)
+
+    def flush(self, effects: Iterable[Effect], *, error: str | None = None) -> list[Effect]:
+        """Do what the shell does with the flushes among `effects`; what follows from them."""
+        follow: list[Effect] = []
+        for effect in effects:
+            if isinstance(effect, Flush):
+                if error is None:
+                    self.disk.sync(effect.files, effect.directory)  # type: ignore[arg-type]
+                follow += self.table.flushed(
+                    effect.partition, effect.end_offset, error, self.now_ms
+                )
+        return follow
+
+    def write(self, effects: Iterable[Effect]) -> list[str]:
+        """Do what the shell does with the small files among `effects`; their paths."""
+        paths = []
+        for effect in effects:
+            if isinstance(effect, WriteWhole):
+                self.disk.write_whole(effect.path, effect.data)
+                paths.append(effect.path)
+        return paths
+
+    def restarted(self, shutdown: Shutdown, *, disk: MemoryDisk | None = None) -> "House":
+        """The next process on this directory (or on `disk`), with the same image."""
+        return House(self.disk.copy() if disk is None else disk, shutdown=shutdown, image=self.image)
+
+    def stop(self) -> None:
+        """A clean end."""
+        self.flush(self.table.close(self.now_ms))
+        self.write(self.table.close_logs(self.now_ms))
+
+    def check_invariants(self) -> None:
+        self.table.check_invariants()
+        self.waiting.check_invariants()
+        self.sessions.check_invariants()
+
+
+def with_topics(image: Image, topics: Iterable[TopicImage]) -> Image:
+    kept = list(topics)
+    return replace(
+        image,
+        topics={topic.name: topic for topic in kept},
+        topic_ids={topic.topic_id: topic for topic in kept},
+    )
+
+
+def replies(effects: Iterable[Effect]) -> list[Any]:
+    return [effect.response for effect in effects if isinstance(effect, Reply)]
+
+
+def closes(effects: Iterable[Effect]) -> list[Close]:
+    return [effect for effect in effects if isinstance(effect, Close)]
+
+
+def flushes(effects: Iterable[Effect]) -> list[TopicPartition]:
+    return [effect.partition for effect in effects if isinstance(effect, Flush)]
