@@ -31,9 +31,11 @@ check: $(STAMP)  ## ruff, mypy, import contracts, tidy, generated files fresh
 	$(BIN)/lint-imports
 	$(BIN)/python tools/tidy.py
 	$(BIN)/python tools/gen.py --check
+	$(BIN)/python tools/docs.py --check
 
 gen: $(STAMP)    ## schema -> code and reference pages
 	$(BIN)/python tools/gen.py
+	$(BIN)/python tools/docs.py
 
 compat: $(STAMP) ## unmodified clients against a real broker process; prints client x capability
 	$(BIN)/python tests/compat/run.py $(ARGS)

@@ -1,0 +1,136 @@
+"""Fetch."""
+
+from schema.language import api, array, int8, int16, int32, int64, records, string, struct, uuid
+
+API = api(
+    key=1,
+    name="Fetch",
+    versions="0-18",
+    advertised="0-18",
+    flexible="12+",
+    listeners="broker controller",
+    fast=True,
+    request=[
+        string("cluster_id", since=12, nullable=True, tag=0, default=None, ignorable=True),
+        int32("replica_id", until=14, default=-1),
+        struct(
+            "replica_state",
+            "ReplicaState",
+            [int32("replica_id", default=-1), int64("replica_epoch", default=-1)],
+            since=15,
+            tag=1,
+        ),
+        int32("max_wait_ms"),
+        int32("min_bytes"),
+        int32("max_bytes", since=3, default=2147483647, ignorable=True),
+        int8("isolation_level", since=4, ignorable=True),
+        int32("session_id", since=7, ignorable=True),
+        int32("session_epoch", since=7, default=-1, ignorable=True),
+        array(
+            "topics",
+            "FetchTopic",
+            [
+                string("topic", until=12, ignorable=True),
+                uuid("topic_id", since=13, ignorable=True),
+                array(
+                    "partitions",
+                    "FetchPartition",
+                    [
+                        int32("partition"),
+                        int32("current_leader_epoch", since=9, default=-1, ignorable=True),
+                        int64("fetch_offset"),
+                        int32("last_fetched_epoch", since=12, default=-1),
+                        int64("log_start_offset", since=5, default=-1, ignorable=True),
+                        int32("partition_max_bytes"),
+                        uuid("replica_directory_id", since=17, tag=0, ignorable=True),
+                        int64(
+                            "high_watermark",
+                            since=18,
+                            tag=1,
+                            default=9223372036854775807,
+                            ignorable=True,
+                        ),
+                    ],
+                ),
+            ],
+        ),
+        array(
+            "forgotten_topics_data",
+            "ForgottenTopic",
+            [
+                string("topic", until=12, ignorable=True),
+                uuid("topic_id", since=13, ignorable=True),
+                array("partitions", int32),
+            ],
+            since=7,
+        ),
+        string("rack_id", since=11, ignorable=True),
+    ],
+    response=[
+        int32("throttle_time_ms", since=1, ignorable=True),
+        int16("error_code", since=7, ignorable=True),
+        int32("session_id", since=7),
+        array(
+            "responses",
+            "FetchableTopicResponse",
+            [
+                string("topic", until=12, ignorable=True),
+                uuid("topic_id", since=13, ignorable=True),
+                array(
+                    "partitions",
+                    "PartitionData",
+                    [
+                        int32("partition_index"),
+                        int16("error_code"),
+                        int64("high_watermark"),
+                        int64("last_stable_offset", since=4, default=-1, ignorable=True),
+                        int64("log_start_offset", since=5, default=-1, ignorable=True),
+                        struct(
+                            "diverging_epoch",
+                            "EpochEndOffset",
+                            [int32("epoch", default=-1), int64("end_offset", default=-1)],
+                            since=12,
+                            tag=0,
+                        ),
+                        struct(
+                            "current_leader",
+                            "LeaderIdAndEpoch",
+                            [int32("leader_id", default=-1), int32("leader_epoch", default=-1)],
+                            since=12,
+                            tag=1,
+                        ),
+                        struct(
+                            "snapshot_id",
+                            "SnapshotId",
+                            [int64("end_offset", default=-1), int32("epoch", default=-1)],
+                            since=12,
+                            tag=2,
+                        ),
+                        array(
+                            "aborted_transactions",
+                            "AbortedTransaction",
+                            [int64("producer_id"), int64("first_offset")],
+                            since=4,
+                            nullable=True,
+                            ignorable=True,
+                        ),
+                        int32("preferred_read_replica", since=11, default=-1),
+                        records("records", nullable=True),
+                    ],
+                ),
+            ],
+        ),
+        array(
+            "node_endpoints",
+            "NodeEndpoint",
+            [
+                int32("node_id", key=True),
+                string("host"),
+                int32("port"),
+                string("rack", nullable=True, default=None),
+            ],
+            since=16,
+            tag=0,
+        ),
+    ],
+)

@@ -1,0 +1,54 @@
+"""DeleteAcls."""
+
+from schema.language import api, array, int8, int16, int32, string
+
+API = api(
+    key=31,
+    name="DeleteAcls",
+    versions="0-3",
+    advertised="0-3",
+    flexible="2+",
+    listeners="broker controller",
+    forwardable=True,
+    request=[
+        array(
+            "filters",
+            "DeleteAclsFilter",
+            [
+                int8("resource_type_filter"),
+                string("resource_name_filter", nullable=True),
+                int8("pattern_type_filter", since=1, default=3),
+                string("principal_filter", nullable=True),
+                string("host_filter", nullable=True),
+                int8("operation"),
+                int8("permission_type"),
+            ],
+        )
+    ],
+    response=[
+        int32("throttle_time_ms"),
+        array(
+            "filter_results",
+            "DeleteAclsFilterResult",
+            [
+                int16("error_code"),
+                string("error_message", nullable=True),
+                array(
+                    "matching_acls",
+                    "DeleteAclsMatchingAcl",
+                    [
+                        int16("error_code"),
+                        string("error_message", nullable=True),
+                        int8("resource_type"),
+                        string("resource_name"),
+                        int8("pattern_type", since=1, default=3),
+                        string("principal"),
+                        string("host"),
+                        int8("operation"),
+                        int8("permission_type"),
+                    ],
+                ),
+            ],
+        ),
+    ],
+)

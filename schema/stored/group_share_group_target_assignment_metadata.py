@@ -1,0 +1,13 @@
+"""ShareGroupTargetAssignmentMetadata, kept in: group."""
+
+from schema.language import int32, int64, stored, string
+
+RECORD = stored(
+    area="group",
+    type_id=12,
+    name="ShareGroupTargetAssignmentMetadata",
+    versions="0",
+    flexible="0+",
+    key=[string("group_id")],
+    fields=[int32("assignment_epoch"), int64("assignment_timestamp", tag=0, ignorable=True)],
+)

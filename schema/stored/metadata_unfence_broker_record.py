@@ -1,0 +1,12 @@
+"""UnfenceBrokerRecord, kept in: metadata."""
+
+from schema.language import int32, int64, stored
+
+RECORD = stored(
+    area="metadata",
+    type_id=8,
+    name="UnfenceBrokerRecord",
+    versions="0",
+    flexible="0+",
+    fields=[int32("id"), int64("epoch")],
+)
