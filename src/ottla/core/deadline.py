@@ -19,7 +19,9 @@ class Deadlines(Generic[K]):
     def __init__(self) -> None:
         self._heap: list[tuple[int, int, K]] = []
         self._due_ms: dict[K, tuple[int, int]] = {}
-        self._turn = 0  # breaks ties in the order of setting, and tells live entries from stale ones
+        self._turn = (
+            0  # breaks ties in the order of setting, and tells live entries from stale ones
+        )
 
     def set(self, key: K, at_ms: int) -> None:
         self._turn += 1

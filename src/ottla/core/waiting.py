@@ -44,9 +44,7 @@ class WaitList:
         self._deadlines: Deadlines[int] = Deadlines()
         self._ticket = 0
 
-    def park(
-        self, waiter: Waiter, partitions: Iterable[TopicPartition], deadline_ms: int
-    ) -> None:
+    def park(self, waiter: Waiter, partitions: Iterable[TopicPartition], deadline_ms: int) -> None:
         self._ticket += 1
         ticket = self._ticket
         keys = tuple(dict.fromkeys(partitions))
@@ -101,7 +99,6 @@ class WaitList:
     def check_invariants(self) -> None:
         assert len(self._deadlines) == len(self._parked)
         assert sum(map(len, self._by_connection.values())) == len(self._parked)
-
 
 
 def _drop(index: dict[K, dict[int, None]], key: K, ticket: int) -> None:

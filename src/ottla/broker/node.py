@@ -1,0 +1,108 @@
+"""A broker node: told events, it answers effects. The one entry, and the only match over events.
+
+A node owns no state of its own: it hands each event to the machine it belongs to and puts their
+effects in order. Metadata takes one more step: what the controller decided comes back as a flushed
+end of the metadata log, is folded into the image, followed by the replicas, and only then are the
+parked answers released, so that whoever is told "created" can use what was created.
+
+Life: `start` once, `step` for every event, `stop` when it shall end (its flushes are performed), and
+`close` after that. Elsewhere: who may ask what, see `route.py`; who builds a node, see `wiring.py`.
+"""
+
+from dataclasses import dataclass
+from typing import assert_never, final
+
+from ottla.broker.route import Routes
+from ottla.core.controller.controller import Controller
+from ottla.core.controller.topics import TopicDefaults
+from ottla.core.controller.wanted import provide_topics
+from ottla.core.effect import METADATA_PARTITION, Effect, Halt
+from ottla.core.event import Disconnected, Event, Flushed, Received, Ticked
+from ottla.core.metadata.image import Current
+from ottla.core.metadata.local import LocalMetadataLog
+from ottla.core.port import Entropy
+from ottla.core.replica.table import ReplicaTable
+from ottla.core.waiting import WaitList
+from ottla.settings.environment import TopicToCreate
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """`now_ms` is the wall clock in milliseconds and never runs backwards."""
+
+    routes: Routes
+    waiting: WaitList
+    current: Current
+    metadata_log: LocalMetadataLog
+    controller: Controller
+    replicas: ReplicaTable
+    topics_wanted: tuple[TopicToCreate, ...]
+    defaults: TopicDefaults
+    entropy: Entropy
+
+    def start(self, now_ms: int) -> list[Effect]:
+        """Claim the metadata log and open every partition that the image places here."""
+        self.current.image = self.current.image.fold(self.metadata_log.replay())
+        effects = self.controller.start(now_ms)
+        effects += self.replicas.load(self.current.image, now_ms)
+        effects += provide_topics(
+            now_ms, self.controller, self.topics_wanted, self.defaults, self.entropy
+        )
+        return effects
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether this start is committed. Before, a client would find no broker to talk to."""
+        return self.controller.is_started
+
+    def step(self, now_ms: int, event: Event) -> list[Effect]:
+        match event:
+            case Received():
+                return self.routes.handle(now_ms, event.call, event.message)
+            case Flushed():
+                return self._flushed(now_ms, event)
+            case Ticked():
+                return self.waiting.expire(now_ms) + self.replicas.tick(now_ms)
+            case Disconnected():
+                self.waiting.drop_connection(event.connection_id)
+                return []
+            case _:
+                assert_never(event)
+
+    def next_deadline_ms(self) -> int | None:
+        """When `Ticked` is wanted next; None: never."""
+        waiting_ms, replicas_ms = self.waiting.next_ms(), self.replicas.next_ms()
+        if waiting_ms is None or replicas_ms is None:
+            return replicas_ms if waiting_ms is None else waiting_ms
+        return min(waiting_ms, replicas_ms)
+
+    def stop(self, now_ms: int) -> list[Effect]:
+        """Nothing new is decided any more; what is written goes to the disk. Then `close`."""
+        return self.controller.leave(now_ms) + self.replicas.close(now_ms)
+
+    def close(self, now_ms: int) -> list[Effect]:
+        """The clean end of every log. `is_durable` tells whether it may be called clean."""
+        effects = self.replicas.close_logs(now_ms)
+        self.metadata_log.close(now_ms)
+        return effects
+
+    @property
+    def is_durable(self) -> bool:
+        """Whether everything is on the disk, so that the next start may believe it unexamined."""
+        return self.replicas.is_durable
+
+    def _flushed(self, now_ms: int, event: Flushed) -> list[Effect]:
+        if event.partition != METADATA_PARTITION:
+            return self.replicas.flushed(event.partition, event.end_offset, event.error, now_ms)
+        if event.error is not None:
+            # The page cache can no longer be trusted to match the disk, and what was decided can
+            # neither be confirmed nor taken back. The next start reads what really is there.
+            return [Halt(f"the metadata log can't be brought to the disk: {event.error}")]
+        effects: list[Effect] = []
+        for entry in self.metadata_log.committed(event.end_offset):
+            image, delta = self.current.image.apply(entry)
+            self.current.image = image
+            effects += self.replicas.follow(image, delta, now_ms)
+            effects += self.controller.committed(entry, image)
+        return effects

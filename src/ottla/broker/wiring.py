@@ -1,0 +1,278 @@
+"""The composition root: the only place where a node's machines are constructed and joined.
+
+Only the two worlds call it: `aio/broker.py` with a real disk, `sim` with an invented one. Reading it
+from top to bottom shows what a broker consists of and who knows whom.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, final
+
+from ottla.broker.handle import (
+    api_versions,
+    create_partitions,
+    create_topics,
+    delete_records,
+    delete_topics,
+    describe_cluster,
+    describe_configs,
+    describe_producers,
+    describe_topic_partitions,
+    fetch,
+    init_producer_id,
+    list_offsets,
+    metadata,
+    offset_for_leader_epoch,
+    produce,
+)
+from ottla.broker.node import Node
+from ottla.broker.route import AnyRoute, Route, Routes
+from ottla.core.controller.brokers import Registration
+from ottla.core.controller.controller import Controller
+from ottla.core.controller.producer_ids import ProducerIds
+from ottla.core.controller.topics import TopicDefaults
+from ottla.core.log.recovery import Shutdown
+from ottla.core.metadata.broker import Endpoint
+from ottla.core.metadata.image import Current, Image
+from ottla.core.metadata.local import LocalMetadataLog, metadata_log_settings
+from ottla.core.metadata.reach import Reach
+from ottla.core.port import Disk, Entropy
+from ottla.core.replica.fetch_session import Sessions
+from ottla.core.replica.table import ReplicaTable
+from ottla.core.waiting import WaitList
+from ottla.settings.broker import BrokerSettings
+from ottla.settings.describe import BrokerLayers
+from ottla.settings.environment import TopicToCreate
+from ottla.settings.parse import Resolved
+from ottla.types import Uuid
+from ottla.wire.message.api_versions import ApiVersionsRequest
+from ottla.wire.message.create_partitions import CreatePartitionsRequest
+from ottla.wire.message.create_topics import CreateTopicsRequest
+from ottla.wire.message.delete_records import DeleteRecordsRequest
+from ottla.wire.message.delete_topics import DeleteTopicsRequest
+from ottla.wire.message.describe_cluster import DescribeClusterRequest
+from ottla.wire.message.describe_configs import DescribeConfigsRequest
+from ottla.wire.message.describe_producers import DescribeProducersRequest
+from ottla.wire.message.describe_topic_partitions import DescribeTopicPartitionsRequest
+from ottla.wire.message.fetch import FetchRequest
+from ottla.wire.message.init_producer_id import InitProducerIdRequest
+from ottla.wire.message.list_offsets import ListOffsetsRequest
+from ottla.wire.message.metadata import MetadataRequest
+from ottla.wire.message.offset_for_leader_epoch import OffsetForLeaderEpochRequest
+from ottla.wire.message.produce import ProduceRequest
+
+_PLAINTEXT: Final = 0
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Premises:
+    """What a node is built on: what the operator set, and whose directory it got in which state."""
+
+    settings: BrokerSettings
+    given: Mapping[str, Resolved]  # the same as texts, with where each was set
+    topics_wanted: tuple[TopicToCreate, ...]
+    cluster_id: str
+    directory_id: Uuid
+    shutdown: Shutdown
+    disk: Disk
+    entropy: Entropy
+    now_ms: int
+
+
+def assemble(premises: Premises) -> Node:
+    """A node that has read its directory and is ready to `start`.
+
+    Raises OSError when the directory can't be read, RemoteProtocolError when it can't be understood.
+    """
+    settings, entropy = premises.settings, premises.entropy
+    current = Current(Image())
+    waiting = WaitList()
+    metadata_log = LocalMetadataLog.open(
+        premises.disk,
+        settings=metadata_log_settings(settings),
+        node_id=settings.node_id,
+        now_ms=premises.now_ms,
+        shutdown=premises.shutdown,
+    )
+    controller = Controller(
+        metadata_log,
+        current,
+        _registration(premises),
+        lost_power=premises.shutdown is Shutdown.POWER_LOST,
+        bytes_between_snapshots_max=settings.metadata_log.bytes_between_snapshots_max,
+    )
+    replicas = ReplicaTable(premises.disk, entropy, settings, waiting, premises.shutdown)
+    return Node(
+        routes=_routes(premises, current, waiting, controller, replicas),
+        waiting=waiting,
+        current=current,
+        metadata_log=metadata_log,
+        controller=controller,
+        replicas=replicas,
+        topics_wanted=premises.topics_wanted,
+        defaults=_defaults(settings),
+        entropy=entropy,
+    )
+
+
+def _routes(
+    premises: Premises,
+    current: Current,
+    waiting: WaitList,
+    controller: Controller,
+    replicas: ReplicaTable,
+) -> Routes:
+    """Every API this node answers. Left whole on purpose: it is a table."""
+    settings, entropy, cluster_id = premises.settings, premises.entropy, premises.cluster_id
+    layers = BrokerLayers(premises.given)
+    defaults = _defaults(settings)
+    sessions = Sessions(entropy, settings.fetch.sessions_max)
+    producer_ids = ProducerIds(controller)
+    reach = Reach(
+        node_id=settings.node_id,
+        auto_listeners=frozenset(one.name for one in settings.listeners if one.advertised is None),
+    )
+    versions = api_versions.HandleApiVersions(
+        current=current, cluster_id=cluster_id, advertised=lambda: routes.advertised()
+    )
+    rows: list[AnyRoute] = [
+        Route(api_versions.API_KEY, api_versions.VERSIONS, ApiVersionsRequest, versions),
+        Route(
+            produce.API_KEY,
+            produce.VERSIONS,
+            ProduceRequest,
+            produce.HandleProduce(replicas, waiting),
+        ),
+        Route(
+            fetch.API_KEY,
+            fetch.VERSIONS,
+            FetchRequest,
+            fetch.HandleFetch(replicas, sessions, waiting, settings.fetch.response_bytes_max),
+        ),
+        Route(
+            list_offsets.API_KEY,
+            list_offsets.VERSIONS,
+            ListOffsetsRequest,
+            list_offsets.HandleListOffsets(replicas),
+        ),
+        Route(
+            metadata.API_KEY,
+            metadata.VERSIONS,
+            MetadataRequest,
+            metadata.HandleMetadata(
+                current=current,
+                controller=controller,
+                cluster_id=cluster_id,
+                reach=reach,
+                settings=settings,
+                entropy=entropy,
+            ),
+        ),
+        Route(
+            create_topics.API_KEY,
+            create_topics.VERSIONS,
+            CreateTopicsRequest,
+            create_topics.HandleCreateTopics(
+                controller=controller, defaults=defaults, layers=layers, entropy=entropy
+            ),
+        ),
+        Route(
+            delete_topics.API_KEY,
+            delete_topics.VERSIONS,
+            DeleteTopicsRequest,
+            delete_topics.HandleDeleteTopics(
+                controller=controller, delete_enabled=settings.topics.delete_enabled
+            ),
+        ),
+        Route(
+            delete_records.API_KEY,
+            delete_records.VERSIONS,
+            DeleteRecordsRequest,
+            delete_records.HandleDeleteRecords(replicas),
+        ),
+        Route(
+            init_producer_id.API_KEY,
+            init_producer_id.VERSIONS,
+            InitProducerIdRequest,
+            init_producer_id.HandleInitProducerId(
+                ids=producer_ids, transaction_timeout_ms_max=settings.transactions.timeout_max_ms
+            ),
+        ),
+        Route(
+            offset_for_leader_epoch.API_KEY,
+            offset_for_leader_epoch.VERSIONS,
+            OffsetForLeaderEpochRequest,
+            offset_for_leader_epoch.HandleOffsetForLeaderEpoch(replicas),
+        ),
+        Route(
+            describe_configs.API_KEY,
+            describe_configs.VERSIONS,
+            DescribeConfigsRequest,
+            describe_configs.HandleDescribeConfigs(
+                current=current, node_id=settings.node_id, layers=layers
+            ),
+        ),
+        Route(
+            create_partitions.API_KEY,
+            create_partitions.VERSIONS,
+            CreatePartitionsRequest,
+            create_partitions.HandleCreatePartitions(
+                controller=controller, defaults=defaults, entropy=entropy
+            ),
+        ),
+        Route(
+            describe_cluster.API_KEY,
+            describe_cluster.VERSIONS,
+            DescribeClusterRequest,
+            describe_cluster.HandleDescribeCluster(
+                current=current, cluster_id=cluster_id, reach=reach
+            ),
+        ),
+        Route(
+            describe_producers.API_KEY,
+            describe_producers.VERSIONS,
+            DescribeProducersRequest,
+            describe_producers.HandleDescribeProducers(replicas),
+        ),
+        Route(
+            describe_topic_partitions.API_KEY,
+            describe_topic_partitions.VERSIONS,
+            DescribeTopicPartitionsRequest,
+            describe_topic_partitions.HandleDescribeTopicPartitions(
+                current=current, partitions_max=settings.fetch.partitions_per_request_max
+            ),
+        ),
+    ]
+    routes = Routes(rows, versions)
+    return routes
+
+
+def _defaults(settings: BrokerSettings) -> TopicDefaults:
+    return TopicDefaults(
+        partitions=settings.topics.partitions,
+        replication_factor=settings.topics.replication_factor,
+    )
+
+
+def _registration(premises: Premises) -> Registration:
+    """How this process names itself to the controller: anew at every start."""
+    settings = premises.settings
+    endpoints = []
+    for listener in settings.listeners:
+        shown = listener.advertised or listener
+        endpoints.append(
+            Endpoint(
+                listener=listener.name,
+                host=shown.host,
+                port=shown.port,
+                security_protocol=_PLAINTEXT,
+            )
+        )
+    return Registration(
+        broker_id=settings.node_id,
+        incarnation_id=premises.entropy.uuid(),
+        endpoints=tuple(endpoints),
+        rack=settings.rack,
+        log_dirs=(premises.directory_id,),
+    )
