@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from tests.unit.fakes.disk import MemoryDisk
+
 from ottla.core.effect import Close, Effect, Flush, Reply, WriteWhole
 from ottla.core.log.recovery import Shutdown
 from ottla.core.metadata.image import (
@@ -23,7 +25,6 @@ from ottla.settings.broker import broker_settings
 from ottla.settings.parse import Resolved
 from ottla.types import TopicPartition
 from ottla.wire.server import Call, Origin
-from tests.unit.fakes.disk import MemoryDisk
 
 NOW_MS = 1_700_000_000_000
 NODE_ID = 1
@@ -103,9 +104,7 @@ class House:
         self.waiting = WaitList()
         self.entropy = Counting()
         self.sessions = Sessions(self.entropy, self.settings.fetch.sessions_max)
-        self.table = ReplicaTable(
-            self.disk, self.entropy, self.settings, self.waiting, shutdown
-        )
+        self.table = ReplicaTable(self.disk, self.entropy, self.settings, self.waiting, shutdown)
         self.image = Image() if image is None else image
         self.started = self.table.load(self.image, self.now_ms)
         self.calls = 0
@@ -166,7 +165,14 @@ class House:
 
     def call(self, api_key: int, version: int, *, connection_id: int = 1) -> Call:
         self.calls += 1
-        origin = Origin(connection_id, "PLAINTEXT", "127.0.0.1", 40_000, "127.0.0.1", 9092)
+        origin = Origin(
+            connection_id=connection_id,
+            listener="PLAINTEXT",
+            peer_host="127.0.0.1",
+            peer_port=40_000,
+            local_host="127.0.0.1",
+            local_port=9092,
+        )
         return Call(origin, api_key, version, self.calls, "test", self.calls)
 
     def flush(self, effects: Iterable[Effect], *, error: str | None = None) -> list[Effect]:
@@ -192,7 +198,9 @@ class House:
 
     def restarted(self, shutdown: Shutdown, *, disk: MemoryDisk | None = None) -> "House":
         """The next process on this directory (or on `disk`), with the same image."""
-        return House(self.disk.copy() if disk is None else disk, shutdown=shutdown, image=self.image)
+        return House(
+            self.disk.copy() if disk is None else disk, shutdown=shutdown, image=self.image
+        )
 
     def stop(self) -> None:
         """A clean end."""

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
+from tests.unit.core.replica.house import Counting
 
 from ottla.core.replica.fetch_session import Asked, Sessions, rotate
 from ottla.errors import ErrorCode
 from ottla.wire.message.fetch import FetchPartition, FetchRequest, FetchTopic, ForgottenTopic
-from tests.unit.core.replica.house import Counting
 
 NAMES, IDS = 12, 13
 EVICTION_MS = 120_000
@@ -172,6 +172,26 @@ def test_an_idle_session_makes_room_for_any_other(sessions: Sessions) -> None:
     gone = sessions.resolve(now_ms, IDS, request(idle, 1))
     assert gone is ErrorCode.FETCH_SESSION_ID_NOT_FOUND
     assert isinstance(sessions.resolve(now_ms, IDS, request(busy, 2)), Asked)
+
+
+def test_a_session_is_bounded_in_its_partitions(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ottla.core.replica.fetch_session.FETCH_SESSION_PARTITIONS_MAX", 2)
+    assert opened(sessions, partitions=3) == 0
+    session_id = opened(sessions, partitions=2)
+    grown = sessions.resolve(0, IDS, request(session_id, 1, {("t", 2): 0}))
+    assert grown is ErrorCode.FETCH_SESSION_ID_NOT_FOUND
+    assert len(sessions) == 0
+
+
+def test_all_sessions_together_are_bounded_in_their_partitions(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ottla.core.replica.fetch_session._INTERESTS_MAX", 5)
+    assert opened(sessions, partitions=3) > 0
+    assert opened(sessions, partitions=3) == 0
+    assert opened(sessions, partitions=2) > 0
 
 
 def test_without_slots_there_are_no_sessions() -> None:

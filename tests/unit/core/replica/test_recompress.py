@@ -1,6 +1,7 @@
 """compression.type decides what a log is written in, and changes nothing else of a batch."""
 
 import pytest
+from tests.unit.core.replica.house import NOW_MS, House, batch
 
 from ottla.core.log.producer_state import Refused
 from ottla.core.replica.recompress import CODEC_OF, recompressed
@@ -8,7 +9,6 @@ from ottla.errors import ErrorCode
 from ottla.record.batch import crc_is_right
 from ottla.record.record import records_untrusted
 from ottla.record.validate import AppendChecks, ValidBatch, validate_untrusted
-from tests.unit.core.replica.house import NOW_MS, House, batch
 
 CHECKS = AppendChecks(
     bytes_max=1 << 20,

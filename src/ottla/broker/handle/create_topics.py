@@ -1,0 +1,121 @@
+"""CreateTopics: one row per topic, in the order asked, whatever becomes of the others.
+
+The answer leaves when the topics are committed and their partitions can be used.
+
+Source: KIP-4, KIP-464 (defaults), KIP-525 (the answer tells the configuration), KIP-516 (ids).
+Elsewhere: what is refused and why, see `core/controller/topics.py`.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, final
+
+from ottla.core.controller.controller import Controller
+from ottla.core.controller.topics import Created, NewTopic, Refused, TopicDefaults, TopicMaker
+from ottla.core.effect import Effect, Reply
+from ottla.core.metadata.image import Image
+from ottla.core.port import Entropy
+from ottla.errors import ErrorCode
+from ottla.settings.describe import BrokerLayers, describe_topic
+from ottla.wire.message.create_topics import (
+    CreatableTopic,
+    CreatableTopicConfigs,
+    CreatableTopicResult,
+    CreateTopicsRequest,
+    CreateTopicsResponse,
+)
+from ottla.wire.server import Call
+
+API_KEY: Final = 19
+VERSIONS: Final = (0, 7)
+GAPS: Final[tuple[str, ...]] = (
+    "TimeoutMs is not looked at: on one node, a topic is created when the answer can be given at all",
+)
+
+_TELLS_CONFIGS_SINCE: Final = 5
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandleCreateTopics:
+    controller: Controller
+    defaults: TopicDefaults
+    layers: BrokerLayers
+    entropy: Entropy
+
+    def __call__(self, now_ms: int, call: Call, request: CreateTopicsRequest) -> list[Effect]:
+        maker = TopicMaker(self.controller.latest, self.defaults, self.entropy)
+        times = Counter(topic.name for topic in request.topics)
+        rows: dict[str, CreatableTopicResult] = {}
+        for topic in request.topics:
+            if times[topic.name] > 1:
+                refusal = Refused(
+                    ErrorCode.INVALID_REQUEST,
+                    f"topic {topic.name!r} stands {times[topic.name]} times in this request",
+                )
+                rows[topic.name] = _refused_row(topic.name, refusal.error, refusal.message)
+                continue
+            made = maker.make(_asked(topic))
+            if isinstance(made, Refused):
+                rows[topic.name] = _refused_row(topic.name, made.error, made.message)
+            else:
+                rows[topic.name] = self._created_row(made, call.version)
+        response = CreateTopicsResponse(topics=list(rows.values()))
+        records = () if request.validate_only else tuple(maker.records)
+        return self.controller.submit(now_ms, records, _Answer(call, response))
+
+    def _created_row(self, made: Created, version: int) -> CreatableTopicResult:
+        row = CreatableTopicResult(name=made.name, topic_id=made.topic_id, error_message=None)
+        if version >= _TELLS_CONFIGS_SINCE:
+            row.num_partitions = made.partitions
+            row.replication_factor = made.replication_factor
+            row.configs = self._configs(made.configs)
+        return row
+
+    def _configs(self, overrides: Mapping[str, str]) -> list[CreatableTopicConfigs]:
+        return [
+            CreatableTopicConfigs(
+                name=one.name,
+                value=one.value,
+                read_only=one.read_only,
+                config_source=one.source,
+                is_sensitive=one.sensitive,
+            )
+            for one in describe_topic(overrides, self.layers)
+        ]
+
+
+@final
+class _Answer:
+    __slots__ = ("_call", "_response")
+
+    def __init__(self, call: Call, response: CreateTopicsResponse) -> None:
+        self._call = call
+        self._response = response
+
+    def committed(self, image: Image) -> list[Effect]:
+        return [Reply(self._call, self._response)]
+
+    def refused(self, error: ErrorCode, message: str) -> list[Effect]:
+        rows = [
+            row if row.error_code else _refused_row(row.name, error, message)
+            for row in self._response.topics
+        ]
+        return [Reply(self._call, CreateTopicsResponse(topics=rows))]
+
+
+def _asked(topic: CreatableTopic) -> NewTopic:
+    return NewTopic(
+        name=topic.name,
+        partitions=topic.num_partitions,
+        replication_factor=topic.replication_factor,
+        assignments=tuple(
+            (one.partition_index, tuple(one.broker_ids)) for one in topic.assignments
+        ),
+        configs={config.name: config.value for config in topic.configs},
+    )
+
+
+def _refused_row(name: str, error: ErrorCode, message: str) -> CreatableTopicResult:
+    return CreatableTopicResult(name=name, error_code=error, error_message=message)

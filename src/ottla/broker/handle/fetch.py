@@ -1,0 +1,367 @@
+"""Fetch, API key 1: records from many partitions, or a wait until there are some.
+
+An answer never carries the records themselves, only slices of files that the shell moves. It holds
+whole batches up to the high watermark, at most `max_bytes` of them, except that the first batch of
+the first partition that has one is sent whatever its size (KIP-74): no batch can block a consumer.
+When there is less than `min_bytes` the call is parked, counts what arrives in the partitions that
+moved, and reads everything once more when it answers. Errors are told at once.
+
+Replicas of other brokers are refused: there are none, and a client that calls itself one would move
+a high watermark (CVE-2018-1288). Transactions can't be begun here, but a directory that Apache Kafka
+wrote may hold some: readers of committed records are told the aborted ones.
+
+Source: KIP-74, KIP-227 (sessions), KIP-320 and KIP-595 (epochs), KIP-516 (ids), KIP-951 (hints).
+Elsewhere: sessions, see `core/replica/fetch_session.py`; which bytes, see `core/log/log.py`.
+"""
+
+from dataclasses import dataclass
+from typing import Final, TypeAlias, final
+
+from ottla.core.effect import Effect, Reply
+from ottla.core.replica.fetch_session import Asked, Interest, Sessions, rotate
+from ottla.core.replica.leader import CONSUMER, Leader
+from ottla.core.replica.table import ReplicaTable
+from ottla.core.waiting import WaitList
+from ottla.errors import ErrorCode
+from ottla.types import NO_EPOCH, Payload, TopicPartition
+from ottla.wire.message.fetch import (
+    AbortedTransaction,
+    EpochEndOffset,
+    FetchableTopicResponse,
+    FetchRequest,
+    FetchResponse,
+    LeaderIdAndEpoch,
+    PartitionData,
+)
+from ottla.wire.server import Call
+
+API_KEY: Final = 1
+VERSIONS: Final = (4, 18)
+GAPS: Final[tuple[str, ...]] = (
+    "versions 0-3 are not advertised: they carry message sets of magic 0 and 1",
+    "fetches of replicas are refused: TOPIC_AUTHORIZATION_FAILED",
+)
+
+REPLICA_STATE_SINCE: Final = 15
+ZSTD_SINCE: Final = 10
+LEADER_HINTS_SINCE: Final = 16
+STORAGE_ERROR_SINCE: Final = 6
+
+_READ_COMMITTED: Final = 1
+
+Row: TypeAlias = tuple[Interest, PartitionData]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class HandleFetch:
+    """`bytes_max`: this broker's fetch.max.bytes."""
+
+    replicas: ReplicaTable
+    sessions: Sessions
+    waiting: WaitList
+    bytes_max: int
+
+    def __call__(self, now_ms: int, call: Call, request: FetchRequest) -> list[Effect]:
+        replica_id = request.replica_id
+        if call.version >= REPLICA_STATE_SINCE:
+            replica_id = request.replica_state.replica_id
+        if replica_id >= 0:
+            return [Reply(call, _replica_refused(request))]
+        asked = self.sessions.resolve(now_ms, call.version, request)
+        if isinstance(asked, ErrorCode):
+            return [Reply(call, FetchResponse(error_code=asked))]
+        fetch = AwaitingBytes(self, call, asked, request, replica_id)
+        rows, size_bytes, urgent = fetch.read()
+        if (
+            urgent
+            or size_bytes >= fetch.min_bytes
+            or request.max_wait_ms <= 0
+            or not asked.interests()
+        ):
+            return fetch.answer(now_ms, rows)
+        if not fetch.may_grow(rows, size_bytes):
+            return fetch.answer(now_ms, rows)
+        self.waiting.park(fetch, fetch.awaited, now_ms + request.max_wait_ms)
+        return []
+
+
+@final
+class AwaitingBytes:
+    """One Fetch: reads its partitions, and waits until there is enough to read."""
+
+    __slots__ = (
+        "_asked",
+        "_available",
+        "_available_bytes",
+        "_bytes_max",
+        "_committed",
+        "_handler",
+        "_replica_id",
+        "_special",
+        "awaited",
+        "call",
+        "min_bytes",
+    )
+
+    def __init__(
+        self, handler: HandleFetch, call: Call, asked: Asked, request: FetchRequest, replica_id: int
+    ) -> None:
+        self.call = call
+        self._handler = handler
+        self._asked = asked
+        self._replica_id = replica_id
+        self._bytes_max = max(0, min(request.max_bytes, handler.bytes_max))
+        self._committed = request.isolation_level == _READ_COMMITTED
+        self._special = self._committed or replica_id != CONSUMER
+        self.min_bytes = min(request.min_bytes, self._bytes_max)
+        self.awaited: dict[TopicPartition, Interest] = {}
+        self._available: dict[TopicPartition, int] = {}
+        self._available_bytes = 0
+
+    # --- waiting ----------------------------------------------------------------------------------
+
+    def may_grow(self, rows: list[Row], size_bytes: int) -> bool:
+        """Remember what there is, so that waiting only counts what is added.
+
+        False: an answer holds one segment's bytes per partition, and one is at its end.
+        """
+        for interest in self._asked.interests():
+            leader = interest.leader
+            if leader is not None:
+                self.awaited[leader.partition] = interest
+        if size_bytes:
+            self._available_bytes = size_bytes
+            for interest, data in rows:
+                leader = interest.leader
+                if leader is not None and data.records:
+                    if _available_bytes(leader, interest, data.high_watermark) is None:
+                        return False
+                    self._available[leader.partition] = len(data.records)
+        return True
+
+    def poll(self, now_ms: int, moved: TopicPartition) -> list[Effect] | None:
+        interest = self.awaited[moved]
+        leader = interest.leader
+        assert leader is not None
+        if leader.error is not None or leader.check_epoch(interest.current_leader_epoch):
+            return self.expire(now_ms)
+        end = leader.readable_end(self._replica_id, committed=self._committed)
+        offset = interest.fetch_offset
+        if not leader.log.start_offset <= offset <= leader.log.end_offset:
+            return self.expire(now_ms)
+        if offset >= end:
+            return None
+        if self.min_bytes > 1:
+            size_bytes = _available_bytes(leader, interest, end)
+            if size_bytes is not None:
+                self._available_bytes += size_bytes - self._available.get(moved, 0)
+                self._available[moved] = size_bytes
+                if self._available_bytes < self.min_bytes:
+                    return None
+        return self.expire(now_ms)
+
+    def expire(self, now_ms: int) -> list[Effect]:
+        rows, _, _ = self.read()
+        return self.answer(now_ms, rows)
+
+    # --- reading ----------------------------------------------------------------------------------
+
+    def read(self) -> tuple[list[Row], int, bool]:
+        """What is to be told, how many bytes of records that is, and whether it can't wait.
+
+        In a session nothing is told of a partition that is as the client knows it; most are, so
+        that is decided first, on a few numbers.
+        """
+        rows: list[Row] = []
+        left_bytes = self._bytes_max
+        first = True
+        urgent = False
+        incremental = self._asked.incremental
+        for interest in self._asked.interests():
+            leader = interest.leader
+            if leader is None or leader.error is not None:
+                led = self._find(interest)
+                if not isinstance(led, Leader):
+                    rows.append((interest, self._failed(interest, led)))
+                    urgent = True
+                    continue
+                interest.leader = leader = led
+            offset = interest.fetch_offset
+            end = leader.high_watermark
+            known = (
+                incremental
+                and interest.told_high_watermark == end
+                and interest.told_log_start == leader.log.start_offset
+            )
+            if self._special:
+                end = leader.readable_end(self._replica_id, committed=self._committed)
+            if (
+                known
+                and offset == end
+                and interest.current_leader_epoch in (NO_EPOCH, leader.leader_epoch)
+                and interest.last_fetched_epoch < 0
+            ):
+                continue
+            refusal = self._refusal(leader, interest)
+            if refusal is not None:
+                rows.append((interest, refusal))
+                urgent = True
+                continue
+            records = None
+            if offset < end and (first or left_bytes > 0):
+                size_bytes_max = min(interest.max_bytes, left_bytes)
+                found = leader.slice(offset, end, size_bytes_max, at_least_one=first)
+                if isinstance(found, ErrorCode):
+                    rows.append((interest, self._failed(interest, found)))
+                    urgent = True
+                    continue
+                records = found
+            if records is not None:
+                left_bytes -= len(records)
+                first = False
+            elif known:
+                continue
+            rows.append((interest, self._row(leader, interest, end, records)))
+        return rows, self._bytes_max - left_bytes, urgent
+
+    def _row(
+        self, leader: Leader, interest: Interest, end: int, records: Payload | None
+    ) -> PartitionData:
+        aborted: list[AbortedTransaction] | None = None
+        if self._committed:
+            aborted = []
+            if records is not None:
+                found = self._handler.replicas.aborted(leader, interest.fetch_offset, end)
+                if isinstance(found, ErrorCode):
+                    return self._failed(interest, found)
+                aborted = [AbortedTransaction(one.producer_id, one.first_offset) for one in found]
+        return PartitionData(
+            partition_index=interest.partition,
+            high_watermark=leader.high_watermark,
+            last_stable_offset=leader.stable_end,
+            log_start_offset=leader.log.start_offset,
+            aborted_transactions=aborted,
+            records=b"" if records is None else records,
+        )
+
+    def _refusal(self, leader: Leader, interest: Interest) -> PartitionData | None:
+        """Why nothing is read for a client that may ask, or where its log parts from this one."""
+        error = leader.check_epoch(interest.current_leader_epoch)
+        if error is not None:
+            return self._failed(interest, error)
+        if self.call.version < ZSTD_SINCE and leader.policy.settings.compression_type == "zstd":
+            return self._failed(interest, ErrorCode.UNSUPPORTED_COMPRESSION_TYPE)
+        if not leader.log.start_offset <= interest.fetch_offset <= leader.log.end_offset:
+            return self._failed(interest, ErrorCode.OFFSET_OUT_OF_RANGE)
+        if interest.last_fetched_epoch < 0:
+            return None
+        epoch, end_offset = leader.epoch_end(interest.last_fetched_epoch)
+        if epoch < 0 or end_offset < 0:
+            return self._failed(interest, ErrorCode.OFFSET_OUT_OF_RANGE)
+        if epoch >= interest.last_fetched_epoch and end_offset >= interest.fetch_offset:
+            return None
+        row = self._row(leader, interest, interest.fetch_offset, None)
+        row.diverging_epoch = EpochEndOffset(epoch, end_offset)
+        return row
+
+    def _find(self, interest: Interest) -> Leader | ErrorCode:
+        replicas = self._handler.replicas
+        if not self._asked.uses_ids:
+            return replicas.leader(interest.topic, interest.partition)
+        topic = replicas.topic_by_id(interest.topic_id)
+        if topic is not None:
+            interest.topic = topic.name
+            return topic.leader(interest.partition)
+        if not interest.topic:
+            return ErrorCode.UNKNOWN_TOPIC_ID
+        if replicas.topic(interest.topic) is not None:
+            return ErrorCode.INCONSISTENT_TOPIC_ID  # made anew since the session named it
+        return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+
+    def _failed(self, interest: Interest, error: ErrorCode) -> PartitionData:
+        version = self.call.version
+        hint = None
+        if version >= LEADER_HINTS_SINCE and error in (
+            ErrorCode.NOT_LEADER_OR_FOLLOWER,
+            ErrorCode.FENCED_LEADER_EPOCH,
+        ):
+            topic = self._handler.replicas.topic(interest.topic)
+            if topic is not None:
+                hint = LeaderIdAndEpoch(*topic.known_leader(interest.partition))
+        if version < STORAGE_ERROR_SINCE and error is ErrorCode.KAFKA_STORAGE_ERROR:
+            error = ErrorCode.NOT_LEADER_OR_FOLLOWER  # the one that makes such a client look again
+        data = _error_row(interest.partition, error)
+        if hint is not None:
+            data.current_leader = hint
+        return data
+
+    # --- answering --------------------------------------------------------------------------------
+
+    def answer(self, now_ms: int, rows: list[Row]) -> list[Effect]:
+        asked = self._asked
+        session = asked.session
+        session_id = self._handler.sessions.answer(now_ms, asked)
+        if isinstance(session_id, ErrorCode):
+            assert session is not None
+            overtaken = FetchResponse(error_code=session_id, session_id=session.id)
+            return [Reply(self.call, overtaken)]
+        topics: list[FetchableTopicResponse] = []
+        partitions: list[PartitionData] = []
+        served = []
+        last: tuple[str, bytes] | None = None
+        for interest, data in rows:
+            interest.tell(data.high_watermark, data.log_start_offset, failed=data.error_code != 0)
+            if data.records:
+                served.append(interest)
+            topic = (interest.topic, interest.topic_id)
+            if topic != last:
+                last = topic
+                partitions = []
+                topics.append(FetchableTopicResponse(*topic, partitions))
+            partitions.append(data)
+        if session is not None and served:
+            rotate(session, served)
+        return [Reply(self.call, FetchResponse(session_id=session_id, responses=topics))]
+
+
+def _available_bytes(leader: Leader, interest: Interest, end: int) -> int | None:
+    """How much the answer could hold of a partition; None: waiting would not make it more.
+
+    The bytes from the first batch to the last, where both are in one segment.
+    """
+    first = leader.slice(interest.fetch_offset, end, 1, at_least_one=True)
+    last = leader.slice(end - 1, end, 1, at_least_one=True)
+    if isinstance(first, ErrorCode) or isinstance(last, ErrorCode):
+        return None
+    if first is None or last is None:
+        return 0
+    if first.file.path != last.file.path:
+        return None
+    return min(interest.max_bytes, last.position + len(last) - first.position)
+
+
+def _error_row(partition: int, error: ErrorCode) -> PartitionData:
+    return PartitionData(
+        partition_index=partition,
+        error_code=error,
+        high_watermark=-1,
+        aborted_transactions=None,
+        records=b"",
+    )
+
+
+def _replica_refused(request: FetchRequest) -> FetchResponse:
+    return FetchResponse(
+        responses=[
+            FetchableTopicResponse(
+                topic.topic,
+                topic.topic_id,
+                [
+                    _error_row(asked.partition, ErrorCode.TOPIC_AUTHORIZATION_FAILED)
+                    for asked in topic.partitions
+                ],
+            )
+            for topic in request.topics
+        ]
+    )

@@ -1,0 +1,72 @@
+"""The three checkpoint files of the log directory: one offset per partition each.
+
+Recovery points say how much of a log is surely on the disk, log starts what was deleted before them,
+high watermarks what was committed. Losing one costs a longer recovery, never data; so a file that
+can't be read is ignored with a WARNING, and one that would not change is not written again.
+
+Elsewhere: the files' format, see `core/log/checkpoint.py`; when they are written, see `table.py`.
+"""
+
+import logging
+from collections.abc import Iterable, Iterator
+from typing import Final, final
+
+from ottla.core.effect import WriteWhole
+from ottla.core.log.checkpoint import (
+    HIGH_WATERMARKS,
+    LOG_STARTS,
+    RECOVERY_POINTS,
+    MalformedFile,
+    format_offsets,
+    parse_offsets,
+)
+from ottla.core.port import Disk
+from ottla.core.replica.leader import Leader
+from ottla.types import TopicPartition
+
+ALL: Final = (RECOVERY_POINTS, LOG_STARTS, HIGH_WATERMARKS)
+
+logger: Final = logging.getLogger(__name__)
+
+
+@final
+class Checkpoints:
+    """Reads what the last process wrote, and renders what has changed since."""
+
+    __slots__ = ("_disk", "_written")
+
+    def __init__(self, disk: Disk) -> None:
+        self._disk = disk
+        self._written: dict[str, bytes] = {}
+
+    def read(self, name: str) -> dict[TopicPartition, int]:
+        data = self._disk.read_whole(name)
+        if data is None:
+            return {}
+        try:
+            return parse_offsets(name, data)
+        except MalformedFile as error:
+            logger.warning("checkpoint ignored", extra={"why": str(error)})
+            return {}
+
+    def changes(self, names: Iterable[str], leaders: Iterable[Leader]) -> list[WriteWhole]:
+        """Those of the files whose content is not what was last written."""
+        logs = list(leaders)
+        effects = []
+        for name in names:
+            data = format_offsets(dict(_offsets(name, logs)))
+            if self._written.get(name) != data:
+                self._written[name] = data
+                effects.append(WriteWhole(name, data))
+        return effects
+
+
+def _offsets(name: str, leaders: Iterable[Leader]) -> Iterator[tuple[TopicPartition, int]]:
+    for leader in leaders:
+        log = leader.log
+        if name == RECOVERY_POINTS:
+            yield leader.partition, log.recovery_point
+        elif name == HIGH_WATERMARKS:
+            yield leader.partition, leader.high_watermark
+        elif log.start_offset > 0:
+            yield leader.partition, log.start_offset

@@ -1,0 +1,509 @@
+"""Which partitions live on this broker: their logs opened, kept and removed as the image says.
+
+The table follows the image's deltas and nothing else. The directory of a deleted partition is
+renamed at once and removed after `file.delete.delay.ms`, so that a reader that is still being sent
+a slice of it finishes.
+
+Recurring work has deadlines: checkpoints every minute, retention every
+log.retention.check.interval.ms, flush.ms per partition, removals. Long rounds are cut into slices,
+so that 5,000 partitions never hold up the loop.
+
+Promises: no acknowledgment passes what the flush policy asks for; a partition whose disk failed
+answers KAFKA_STORAGE_ERROR from then on.
+
+Elsewhere: one partition, see `leader.py`; directories, see `directory.py`; what a log deletes, see
+`core/log/retention.py`.
+"""
+
+import logging
+from collections.abc import Iterator
+from enum import Enum, auto
+from typing import Final, final
+
+from ottla.core.deadline import Deadlines
+from ottla.core.effect import Effect
+from ottla.core.log.aborted_index import AbortedTransaction
+from ottla.core.log.checkpoint import LOG_STARTS, RECOVERY_POINTS
+from ottla.core.log.recovery import Shutdown
+from ottla.core.metadata.image import TOPIC_RESOURCE, Delta, Image
+from ottla.core.metadata.partition import INTERNAL_TOPICS, PartitionImage, TopicImage
+from ottla.core.port import Disk, Entropy
+from ottla.core.replica.checkpoints import ALL, Checkpoints
+from ottla.core.replica.directory import Directories
+from ottla.core.replica.isr import Isr
+from ottla.core.replica.leader import Leader
+from ottla.core.replica.policy import Policy, policy_of
+from ottla.core.waiting import WaitList
+from ottla.errors import ErrorCode
+from ottla.settings.broker import BrokerSettings
+from ottla.settings.topic import topic_settings
+from ottla.types import NO_EPOCH, NO_LEADER, BrokerId, TopicPartition, Uuid
+
+logger: Final = logging.getLogger(__name__)
+
+# How much of a round is done before the loop gets its turn: well below 50 ms each.
+_RETENTION_SLICE: Final = 250
+_REMOVAL_SLICE: Final = 20
+_SLICE_PAUSE_MS: Final = 10
+# An operator may set 0, which would never let the loop sleep.
+_CHECKPOINT_PAUSE_MS: Final = 1_000
+
+_OFFLINE: Final = ErrorCode.KAFKA_STORAGE_ERROR
+
+
+class _Duty(Enum):
+    CHECKPOINT = auto()
+    RETENTION = auto()
+    FLUSH = auto()
+    SWEEP = auto()
+    REMOVE = auto()
+
+
+@final
+class HostedTopic:
+    """A topic of the image and its partitions here; a partition that can't be asked is an error."""
+
+    __slots__ = ("leaders", "name", "policy", "topic_id")
+
+    def __init__(self, name: str, topic_id: Uuid, policy: Policy) -> None:
+        self.name = name
+        self.topic_id = topic_id
+        self.policy = policy
+        self.leaders: list[Leader | ErrorCode] = []
+
+    def leader(self, partition: int) -> Leader | ErrorCode:
+        """The partition if this broker leads it, else what its client is told."""
+        if not 0 <= partition < len(self.leaders):
+            return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+        leader = self.leaders[partition]
+        if isinstance(leader, Leader) and leader.error is not None:
+            return leader.error
+        return leader
+
+    def known_leader(self, partition: int) -> tuple[int, int]:
+        """(broker, leader epoch) as the image says, for a client that asked the wrong one."""
+        leader = self.leaders[partition] if 0 <= partition < len(self.leaders) else None
+        if isinstance(leader, Leader):
+            return leader.leader_id, leader.leader_epoch
+        return NO_LEADER, NO_EPOCH
+
+
+@final
+class ReplicaTable:
+    """Every partition the image places on this broker."""
+
+    __slots__ = (
+        "_by_id",
+        "_by_name",
+        "_checkpoints",
+        "_deadlines",
+        "_default_policy",
+        "_directories",
+        "_disk",
+        "_entropy",
+        "_node_id",
+        "_orphan_flushes",
+        "_round",
+        "_settings",
+        "_shutdown",
+        "_waiting",
+    )
+
+    def __init__(
+        self,
+        disk: Disk,
+        entropy: Entropy,
+        settings: BrokerSettings,
+        waiting: WaitList,
+        shutdown: Shutdown,
+    ) -> None:
+        self._disk = disk
+        self._entropy = entropy
+        self._settings = settings
+        self._node_id: BrokerId = settings.node_id
+        self._waiting = waiting
+        self._shutdown = shutdown
+        self._by_name: dict[str, HostedTopic] = {}
+        self._by_id: dict[Uuid, HostedTopic] = {}
+        self._default_policy = policy_of(topic_settings({}, settings), settings)
+        self._directories = Directories(disk, entropy, shutdown)
+        self._deadlines: Deadlines[tuple[_Duty, str, int]] = Deadlines()
+        # What is still to be visited in this round of retention, last first.
+        self._round: list[Leader] = []
+        # Partitions deleted while a flush was under way: its outcome is not their successor's.
+        self._orphan_flushes: set[TopicPartition] = set()
+        self._checkpoints = Checkpoints(disk)
+
+    # --- what handlers ask ------------------------------------------------------------------------
+
+    def topic(self, name: str) -> HostedTopic | None:
+        return self._by_name.get(name)
+
+    def topic_by_id(self, topic_id: Uuid) -> HostedTopic | None:
+        return self._by_id.get(topic_id)
+
+    def topic_of(self, topic_id: Uuid) -> str | None:
+        hosted = self._by_id.get(topic_id)
+        return None if hosted is None else hosted.name
+
+    def leader(self, topic: str, partition: int) -> Leader | ErrorCode:
+        hosted = self._by_name.get(topic)
+        if hosted is None:
+            return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+        return hosted.leader(partition)
+
+    def appended(self, leader: Leader, now_ms: int) -> list[Effect]:
+        """What follows from an append: the flush its policy wants, and waking who waited for it."""
+        moved = leader.advance()
+        effects = self._waiting.wake(leader.partition, now_ms) if moved else []
+        policy = leader.policy
+        segment_count = leader.log.segment_count
+        rolled = segment_count > leader.segment_count
+        leader.segment_count = segment_count
+        if rolled or policy.unflushed_max is not None:
+            effects += self._flush_if_due(leader, rolled=rolled)
+        if policy.flush_ms is not None and not leader.flush_timed:
+            leader.flush_timed = True
+            self._deadlines.set(_duty(_Duty.FLUSH, leader), now_ms + policy.flush_ms)
+        return effects
+
+    def _flush_if_due(self, leader: Leader, *, rolled: bool) -> list[Effect]:
+        """A sealed segment goes to the disk in the background: it bounds what a recovery reads."""
+        if leader.partition in self._orphan_flushes:
+            return []
+        flush = leader.flush_now() if rolled else leader.flush_due()
+        return [] if flush is None else [flush]
+
+    def aborted(self, leader: Leader, start: int, end: int) -> list[AbortedTransaction] | ErrorCode:
+        """The aborted transactions that reach into start..end, by their first offset.
+
+        Only a log that was written elsewhere has any, as no transaction can be begun here: so
+        whether there is an index of them is looked up once.
+        """
+        try:
+            if leader.has_aborted is None:
+                names = self._disk.names(leader.log.directory)
+                leader.has_aborted = any(name.endswith(".txnindex") for name in names)
+            if not leader.has_aborted:
+                return []
+            return sorted(leader.log.aborted(start, end), key=lambda one: one.first_offset)
+        except OSError as error:
+            return leader.unreadable(error)
+
+    def segment_starts(self, leader: Leader) -> list[tuple[int, int]] | ErrorCode:
+        """(base offset, when it was last written) of each segment, oldest first."""
+        directory = leader.log.directory
+        try:
+            return [
+                (int(name[: -len(".log")]), self._disk.modified_ms(f"{directory}/{name}"))
+                for name in self._disk.names(directory)
+                if name.endswith(".log")
+            ]
+        except OSError as error:
+            return leader.unreadable(error)
+
+    def log_start_moved(self) -> list[Effect]:
+        """What follows from deleting records: a kill must not bring them back. The segments go
+        with the next round of retention."""
+        return [*self._checkpoints.changes((LOG_STARTS,), self._leaders())]
+
+    # --- following the image ----------------------------------------------------------------------
+
+    def load(self, image: Image, now_ms: int) -> list[Effect]:
+        """Open everything the image places here, and set strays aside. Once, at the start."""
+        self._directories.survey(
+            self._checkpoints.read(RECOVERY_POINTS), self._checkpoints.read(LOG_STARTS)
+        )
+        delay_ms = self._default_policy.settings.file_delete_delay_ms
+        for directory in self._directories.leftovers():
+            self._deadlines.set((_Duty.REMOVE, directory, 0), now_ms + delay_ms)
+        for topic in image.topics.values():
+            self._host(topic, image, now_ms)
+        self._directories.set_aside_strays()
+        logs = self._settings.logs
+        self._deadlines.set((_Duty.RETENTION, "", 0), now_ms + logs.initial_task_delay_ms)
+        checkpoint_ms = now_ms + self._checkpoint_interval_ms()
+        self._deadlines.set((_Duty.CHECKPOINT, "", 0), checkpoint_ms)
+        # What a killed process had not yet brought to the disk is to be acknowledged now.
+        return self._due_flushes()
+
+    def follow(self, image: Image, delta: Delta, now_ms: int) -> list[Effect]:
+        """Do here what the delta says; `image` is the one after it."""
+        effects: list[Effect] = []
+        for topic in delta.deleted:
+            effects += self._drop(topic.topic_id, now_ms)
+        for topic in delta.created:
+            self._host(topic, image, now_ms)
+        for change in delta.changed:
+            effects += self._change(change.after, image, change.partitions, now_ms)
+        for kind, name in delta.configs_changed:
+            if kind == TOPIC_RESOURCE:
+                effects += self._configure(name, image, now_ms)
+        return effects
+
+    def _host(self, topic: TopicImage, image: Image, now_ms: int) -> None:
+        hosted = HostedTopic(topic.name, topic.topic_id, self._policy_of(topic.name, image))
+        self._by_name[topic.name] = hosted
+        self._by_id[topic.topic_id] = hosted
+        for number, partition in enumerate(topic.partitions):
+            hosted.leaders.append(self._open(hosted, number, partition, now_ms))
+
+    def _open(
+        self, hosted: HostedTopic, number: int, image: PartitionImage, now_ms: int
+    ) -> Leader | ErrorCode:
+        if self._node_id not in image.replicas:
+            return ErrorCode.NOT_LEADER_OR_FOLLOWER
+        partition = TopicPartition(hosted.name, number)
+        policy = hosted.policy
+        try:
+            log = self._directories.open(partition, hosted.topic_id, policy.settings, now_ms)
+        except OSError as error:
+            logger.error(
+                "partition is offline: its log can't be opened",
+                extra={"partition": partition, "error": str(error)},
+            )
+            return ErrorCode.KAFKA_STORAGE_ERROR
+        leader = Leader(
+            partition, hosted.topic_id, log, policy, internal=hosted.name in INTERNAL_TOPICS
+        )
+        self._lead(leader, image)
+        return leader
+
+    def _lead(self, leader: Leader, image: PartitionImage) -> None:
+        """Take over what the image says of a partition that is here."""
+        replicas = tuple(BrokerId(one) for one in image.replicas)
+        isr = leader.isr
+        if isr.members != image.isr or isr.replicas != replicas:
+            leader.isr = Isr(tuple(BrokerId(one) for one in image.isr), replicas)
+        leader.leader_id = image.leader
+        leader.leader_epoch = image.leader_epoch
+        if leader.error is ErrorCode.KAFKA_STORAGE_ERROR:
+            return
+        leads = image.leader == self._node_id
+        leader.error = None if leads else ErrorCode.NOT_LEADER_OR_FOLLOWER
+
+    def _change(
+        self, topic: TopicImage, image: Image, partitions: tuple[int, ...], now_ms: int
+    ) -> list[Effect]:
+        hosted = self._by_id[topic.topic_id]
+        effects: list[Effect] = []
+        for number in partitions:
+            partition = topic.partitions[number]
+            if number == len(hosted.leaders):
+                hosted.leaders.append(self._open(hosted, number, partition, now_ms))
+                continue
+            leader = hosted.leaders[number]
+            if isinstance(leader, Leader):
+                self._lead(leader, partition)
+                effects += self._waiting.wake(leader.partition, now_ms)
+            elif leader is ErrorCode.NOT_LEADER_OR_FOLLOWER:
+                hosted.leaders[number] = self._open(hosted, number, partition, now_ms)
+        return effects
+
+    def _drop(self, topic_id: Uuid, now_ms: int) -> list[Effect]:
+        hosted = self._by_id.pop(topic_id)
+        del self._by_name[hosted.name]
+        effects: list[Effect] = []
+        for leader in hosted.leaders:
+            if not isinstance(leader, Leader):
+                continue
+            leader.error = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+            if leader.flushes:
+                self._orphan_flushes.add(leader.partition)
+            for duty in (_Duty.FLUSH, _Duty.SWEEP):
+                self._deadlines.cancel(_duty(duty, leader))
+            self._remove_later(leader, now_ms)
+            effects += self._waiting.wake(leader.partition, now_ms)
+        return effects
+
+    def _remove_later(self, leader: Leader, now_ms: int) -> None:
+        try:
+            aside = self._directories.set_aside_for_deletion(leader.partition)
+        except OSError as error:
+            logger.error(
+                "a deleted partition's directory can't be renamed; it stays as a stray",
+                extra={"partition": leader.partition, "error": str(error)},
+            )
+            return
+        delay_ms = leader.policy.settings.file_delete_delay_ms
+        self._deadlines.set((_Duty.REMOVE, aside, 0), now_ms + delay_ms)
+
+    def _configure(self, name: str, image: Image, now_ms: int) -> list[Effect]:
+        hosted = self._by_name.get(name)
+        if hosted is None:
+            return []
+        hosted.policy = self._policy_of(name, image)
+        effects: list[Effect] = []
+        for leader in hosted.leaders:
+            if isinstance(leader, Leader):
+                leader.policy = hosted.policy
+                leader.log.settings = hosted.policy.settings
+                if leader.error is None:
+                    effects += self.appended(leader, now_ms)
+        return effects
+
+    def _policy_of(self, topic: str, image: Image) -> Policy:
+        overrides = image.topic_configs(topic)
+        if not overrides:
+            return self._default_policy  # one for all: thousands of topics have no overrides
+        return policy_of(topic_settings(overrides, self._settings), self._settings)
+
+    # --- the disk ---------------------------------------------------------------------------------
+
+    def flushed(
+        self, partition: TopicPartition, end_offset: int, error: str | None, now_ms: int
+    ) -> list[Effect]:
+        """The outcome of a Flush: acknowledgments that waited for it are released, or fail."""
+        orphaned = partition in self._orphan_flushes
+        self._orphan_flushes.discard(partition)
+        hosted = self._by_name.get(partition.topic)
+        if hosted is None or partition.partition >= len(hosted.leaders):
+            return []
+        leader = hosted.leaders[partition.partition]
+        if not isinstance(leader, Leader):
+            return []
+        if not orphaned and leader.flushes:
+            if error is not None:
+                leader.fail(error)
+                return self._waiting.wake(partition, now_ms)
+            leader.flushed(end_offset)
+        return self.appended(leader, now_ms)
+
+    def _due_flushes(self) -> list[Effect]:
+        flushes = [leader.flush_due() for leader in self._leaders()]
+        return [flush for flush in flushes if flush is not None]
+
+    # --- recurring work ---------------------------------------------------------------------------
+
+    def next_ms(self) -> int | None:
+        return self._deadlines.next_ms()
+
+    def tick(self, now_ms: int) -> list[Effect]:
+        effects: list[Effect] = []
+        removals = 0
+        for key in self._deadlines.due(now_ms):
+            duty, name, number = key
+            match duty:
+                case _Duty.REMOVE:
+                    removals += 1
+                    if removals > _REMOVAL_SLICE:
+                        self._deadlines.set(key, now_ms + _SLICE_PAUSE_MS)
+                    else:
+                        self._remove(name)
+                case _Duty.CHECKPOINT:
+                    self._deadlines.set(key, now_ms + self._checkpoint_interval_ms())
+                    effects += self._checkpoints.changes(ALL, self._leaders())
+                case _Duty.RETENTION:
+                    self._retain(now_ms)
+                case _Duty.FLUSH:
+                    effects += self._flush_timed(name, number)
+                case _Duty.SWEEP:
+                    leader = self.leader(name, number)
+                    if isinstance(leader, Leader):
+                        self._sweep(leader, now_ms)
+        return effects
+
+    def _flush_timed(self, name: str, number: int) -> list[Effect]:
+        leader = self.leader(name, number)
+        if not isinstance(leader, Leader):
+            return []
+        leader.flush_timed = False
+        flush = leader.flush_now()
+        return [] if flush is None else [flush]
+
+    def _retain(self, now_ms: int) -> None:
+        """A slice of the round over all logs: what is too old or too much goes."""
+        if not self._round:
+            self._round = list(self._leaders())
+            self._round.reverse()
+        expiration_ms = self._settings.logs.producer_id_expiration_ms
+        for _ in range(min(_RETENTION_SLICE, len(self._round))):
+            leader = self._round.pop()
+            if leader.error is not None:
+                continue
+            try:
+                leader.log.producers.expire(now_ms, expiration_ms)
+                leader.log.retire(now_ms, leader.high_watermark)
+                self._sweep(leader, now_ms)
+            except OSError as error:
+                logger.error(
+                    "old segments can't be removed",
+                    extra={"partition": leader.partition, "error": str(error)},
+                )
+        pause_ms = _SLICE_PAUSE_MS
+        if not self._round:
+            pause_ms = max(pause_ms, self._settings.logs.retention_check_interval_ms)
+        self._deadlines.set((_Duty.RETENTION, "", 0), now_ms + pause_ms)
+
+    def _sweep(self, leader: Leader, now_ms: int) -> None:
+        """Remove what its delay is over for; the rest when it is."""
+        try:
+            due_ms = leader.log.sweep(now_ms)
+            if due_ms is not None:
+                self._deadlines.set(_duty(_Duty.SWEEP, leader), due_ms)
+        except OSError as error:
+            logger.error(
+                "files of deleted segments can't be removed",
+                extra={"partition": leader.partition, "error": str(error)},
+            )
+
+    def _remove(self, directory: str) -> None:
+        try:
+            self._disk.remove_tree(directory)
+        except OSError as error:
+            logger.error(
+                "directory of a deleted partition can't be removed",
+                extra={"directory": directory, "error": str(error)},
+            )
+
+    def _checkpoint_interval_ms(self) -> int:
+        interval_ms = self._settings.logs.recovery_point_checkpoint_interval_ms
+        return max(_CHECKPOINT_PAUSE_MS, interval_ms)
+
+    # --- the end ----------------------------------------------------------------------------------
+
+    def close(self, now_ms: int) -> list[Effect]:
+        """Nothing is appended any more, and everything goes to the disk.
+
+        The outcomes of the flushes come in as `flushed`; then `close_logs`.
+        """
+        flushes = [leader.close(now_ms) for leader in self._leaders()]
+        return [flush for flush in flushes if flush is not None]
+
+    def close_logs(self, now_ms: int) -> list[Effect]:
+        """Clean end of every log, and the checkpoints to be written.
+
+        A log whose flush failed is left as it is: its recovery point says what is on the disk.
+        """
+        for leader in self._leaders():
+            leader.close_log(now_ms)
+        return [*self._checkpoints.changes(ALL, self._leaders())]
+
+    @property
+    def is_durable(self) -> bool:
+        """Whether all of it is on the disk. Without that, no marker of a clean stop is written:
+        it would make the next process believe what it must check."""
+        return all(
+            leader.durable if isinstance(leader, Leader) else leader is not _OFFLINE
+            for hosted in self._by_name.values()
+            for leader in hosted.leaders
+        )
+
+    def _leaders(self) -> Iterator[Leader]:
+        for hosted in self._by_name.values():
+            for leader in hosted.leaders:
+                if isinstance(leader, Leader):
+                    yield leader
+
+    def check_invariants(self) -> None:
+        assert len(self._by_name) == len(self._by_id)
+        for hosted in self._by_name.values():
+            assert self._by_id[hosted.topic_id] is hosted
+            for number, leader in enumerate(hosted.leaders):
+                if isinstance(leader, Leader):
+                    assert leader.partition == (hosted.name, number)
+                    leader.check_invariants()
+
+
+def _duty(duty: _Duty, leader: Leader) -> tuple[_Duty, str, int]:
+    return duty, leader.partition.topic, leader.partition.partition
