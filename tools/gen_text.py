@@ -20,7 +20,7 @@ from typing import Final, final
 
 from ottla.errors import LocalProtocolError, RemoteProtocolError
 from ottla.types import Payload
-from ottla.wire.shape import Codec, Message, decode_untrusted, encode, refusal, trailing
+from ottla.wire.shape import Codec, Message, decode_untrusted, encode, refusal
 
 __all__ = ["APIS", "Api", "Message"]
 
@@ -91,19 +91,18 @@ class Api:
         return 1 if version >= self.flexible_from and self.key != API_VERSIONS else 0
 
     def decode_request_untrusted(self, data: memoryview, at: int, version: int) -> Message:
-        """The request that fills `data` from `at` to its end.
+        """The request that stands in `data` from `at` on.
 
-        Views in it (record batches) are views of `data`.
+        Views in it (record batches) are views of `data`. Bytes behind the request are passed over, as
+        in Apache Kafka: librdkafka sends three too many when it asks Metadata 13 for all topics.
         """
         self._check_remote(version)
         codec = self._codec or self._loaded()
         # As `shape.decode_untrusted`, without the call: every request comes by here.
         try:
-            message, end = codec.read_request(data, at, version)
+            message, _ = codec.read_request(data, at, version)
         except (struct.error, IndexError, RemoteProtocolError) as error:
             raise refusal(error, data, version, self.name + "Request") from None
-        if end != len(data):
-            raise trailing(data, end, version, self.name + "Request")
         return message
 
     def decode_response_untrusted(self, data: memoryview, at: int, version: int) -> Message:

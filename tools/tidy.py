@@ -70,12 +70,12 @@ def _node_findings(path: Path, node: ast.AST, pure: bool) -> Iterator[Finding]:
                 "iterating a set: its order differs between processes; use sorted() or dict.fromkeys()",
             )
         case ast.ExceptHandler(type=ast.Name(id="Exception" | "BaseException")) if (
-            path.name not in ("server.py",)
+            path.name != "connection.py"
         ):
             yield (
                 path,
                 node.lineno,
-                "except Exception: only the connection boundary in aio/server.py may; name what you expect",
+                "except Exception: only the connection boundary in aio/connection.py may; name what you expect",
             )
         case ast.ExceptHandler(type=None):
             yield path, node.lineno, "a bare except: name what you expect"

@@ -56,6 +56,12 @@ class Node:
         """Whether this start is committed. Before, a client would find no broker to talk to."""
         return self.controller.is_started
 
+    @property
+    def broker_epoch(self) -> int:
+        """Under which epoch this process is registered; -1 before that."""
+        broker = self.controller.broker
+        return -1 if broker is None else broker.epoch
+
     def step(self, now_ms: int, event: Event) -> list[Effect]:
         match event:
             case Received():

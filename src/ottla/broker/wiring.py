@@ -19,6 +19,7 @@ from ottla.broker.handle import (
     describe_producers,
     describe_topic_partitions,
     fetch,
+    find_coordinator,
     init_producer_id,
     list_offsets,
     metadata,
@@ -55,6 +56,7 @@ from ottla.wire.message.describe_configs import DescribeConfigsRequest
 from ottla.wire.message.describe_producers import DescribeProducersRequest
 from ottla.wire.message.describe_topic_partitions import DescribeTopicPartitionsRequest
 from ottla.wire.message.fetch import FetchRequest
+from ottla.wire.message.find_coordinator import FindCoordinatorRequest
 from ottla.wire.message.init_producer_id import InitProducerIdRequest
 from ottla.wire.message.list_offsets import ListOffsetsRequest
 from ottla.wire.message.metadata import MetadataRequest
@@ -167,6 +169,14 @@ def _routes(
                 reach=reach,
                 settings=settings,
                 entropy=entropy,
+            ),
+        ),
+        Route(
+            find_coordinator.API_KEY,
+            find_coordinator.VERSIONS,
+            FindCoordinatorRequest,
+            find_coordinator.HandleFindCoordinator(
+                current=current, node_id=settings.node_id, reach=reach
             ),
         ),
         Route(

@@ -15,7 +15,6 @@ from ottla.core.effect import Effect
 from ottla.types import TopicPartition
 from ottla.wire.server import Call
 
-
 K = TypeVar("K", TopicPartition, int)
 
 

@@ -136,7 +136,9 @@ def decode_untrusted(read: Read[T], data: memoryview, at: int, version: int, wha
     except (struct.error, IndexError, RemoteProtocolError) as error:
         raise refusal(error, data, version, what) from None
     if end != len(data):
-        raise trailing(data, end, version, what)
+        raise RemoteProtocolError(
+            f"{what} version {version} ends at byte {end:,}; {len(data) - end:,} more follow"
+        )
     return message
 
 
@@ -146,13 +148,6 @@ def refusal(error: Exception, data: memoryview, version: int, what: str) -> Remo
         return RemoteProtocolError(f"{what} version {version}: {error}")
     return RemoteProtocolError(
         f"{what} version {version} goes on after byte {len(data):,}, where its bytes end"
-    )
-
-
-def trailing(data: memoryview, end: int, version: int, what: str) -> RemoteProtocolError:
-    """What to raise when a message ends before its bytes do."""
-    return RemoteProtocolError(
-        f"{what} version {version} ends at byte {end:,}; {len(data) - end:,} more follow"
     )
 
 

@@ -16,8 +16,8 @@ from ottla.wire.message.create_topics import (
     CreateTopicsResponse,
 )
 from ottla.wire.message.fetch import FetchPartition, FetchRequest, FetchResponse, FetchTopic
-from ottla.wire.message.find_coordinator import FindCoordinatorRequest, FindCoordinatorResponse
 from ottla.wire.message.init_producer_id import InitProducerIdRequest, InitProducerIdResponse
+from ottla.wire.message.join_group import JoinGroupRequest, JoinGroupResponse
 from ottla.wire.message.metadata import MetadataRequest, MetadataRequestTopic, MetadataResponse
 from ottla.wire.message.produce import (
     PartitionProduceData,
@@ -222,18 +222,21 @@ def test_an_unknown_version_of_api_versions_is_told_the_known_ones() -> None:
     assert {(key.api_key, key.min_version) for key in answer.api_keys} >= {(18, 0), (0, 0)}
 
 
+def test_librdkafka_finds_what_it_takes_as_the_mark_of_lz4() -> None:
+    assert WholeNode(MemoryDisk(NOW_MS)).node.routes.advertised()[10] == (0, 6)
+
+
 def test_what_is_not_served_is_not_advertised() -> None:
     node = WholeNode(MemoryDisk(NOW_MS))
     advertised = node.node.routes.advertised()
-    assert 10 not in advertised
-    assert 11 not in advertised
+    assert {8, 9, 11, 12, 13, 14, 24}.isdisjoint(advertised)  # groups, transactions
     assert advertised[0] == (0, 13)
     assert advertised[1] == (4, 18)
 
 
 def test_an_api_that_is_not_served_is_refused_with_the_protocols_own_error() -> None:
     node = WholeNode(MemoryDisk(NOW_MS))
-    answer = node.connect().ask(FindCoordinatorRequest("g"), 2, FindCoordinatorResponse)
+    answer = node.connect().ask(JoinGroupRequest("g"), 2, JoinGroupResponse)
     assert answer.error_code == ErrorCode.UNSUPPORTED_VERSION
 
 
@@ -242,7 +245,7 @@ def test_an_api_that_is_not_served_is_refused_with_the_protocols_own_error() -> 
     [
         (1, 77, "Fetch version 77"),  # a version beyond the codec
         (2, -1, "ListOffsets version -1"),
-        (10, 9, "FindCoordinator version 9"),  # an API that is not served
+        (8, 2, "OffsetCommit version 2"),  # an API that is not served
     ],
 )
 def test_where_no_answer_can_say_so_the_connection_is_closed(

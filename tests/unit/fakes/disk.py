@@ -11,6 +11,8 @@ import errno
 from collections.abc import Iterable, Sequence
 from typing import final
 
+from ottla.core.port import File
+
 
 @final
 class _Content:
@@ -110,7 +112,7 @@ class MemoryDisk:
         """True: the failure asked for with `fail_in` has not happened yet."""
         return self._countdown is not None and self._countdown > 0
 
-    def sync(self, files: Iterable[MemoryFile], directory: str | None = None) -> None:
+    def sync(self, files: Iterable[File], directory: str | None = None) -> None:
         """What the shell does for a Flush effect."""
         for file in files:
             content = self._contents[file.path]
@@ -192,6 +194,8 @@ class MemoryDisk:
         replaced = self._contents.get(new)
         if replaced is not None:
             replaced.removed = True
+            # Until the directory is synced, the old file is what a power cut leaves.
+            content.durable = content.durable or replaced.durable
         del self._contents[old]
         content.path = new
         self._contents[new] = content
@@ -219,9 +223,10 @@ class MemoryDisk:
         self.called("write_whole", path, changes=True)
         self._check_parent(path)
         replaced = self._contents.get(path)
+        self._contents[path] = _Content(path, data, self.now_ms)
         if replaced is not None:
             replaced.removed = True
-        self._contents[path] = _Content(path, data, self.now_ms)
+            self._contents[path].durable = replaced.durable
 
     def called(self, name: str, path: str, *, changes: bool) -> None:
         """Count a call, and refuse it when its time has come."""

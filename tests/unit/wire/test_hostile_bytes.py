@@ -7,8 +7,9 @@ from random import Random
 import pytest
 
 from ottla.errors import RemoteProtocolError
-from ottla.wire.api import APIS, FETCH, METADATA, PRODUCE, Api
+from ottla.wire.api import APIS, FETCH, HEARTBEAT, METADATA, PRODUCE, Api
 from ottla.wire.header import decode_request_header_untrusted
+from ottla.wire.message.metadata import MetadataRequest
 from ottla.wire.stored.framing import (
     decode_key_untrusted,
     decode_metadata_untrusted,
@@ -125,7 +126,6 @@ HOSTILE = [
     (METADATA, 1, "00000001" + "ffff", "name is null"),
     (METADATA, 1, "00000001" + "0002" + "ff41", "name at byte 6 is not UTF-8"),
     (METADATA, 1, "00000001" + "0005" + "4141", "name of 5 bytes at byte 6; 2 are there"),
-    (METADATA, 1, "00000000" + "00", "1 more follow"),
     (METADATA, 12, "01" + "0000" + "02" + "0100" + "0100", "tag 1 after tag 1"),
     (METADATA, 12, "01" + "0000" + "02" + "0200" + "0100", "tag 1 after tag 2"),
     (METADATA, 12, "01" + "0000" + "01" + "0105", "tagged field 1 of 5 bytes"),
@@ -144,6 +144,18 @@ def test_the_refusal_says_what_and_where(key: int, version: int, text: str, said
     with pytest.raises(RemoteProtocolError) as caught:
         APIS[key].decode_request_untrusted(memoryview(bytes.fromhex(text)), 0, version)
     assert said in str(caught.value)
+
+
+def test_bytes_behind_a_request_are_passed_over_and_behind_a_response_refused() -> None:
+    # What librdkafka sends to ask Metadata 13 for all topics: a null array of four bytes, not one.
+    message = APIS[METADATA].decode_request_untrusted(
+        memoryview(bytes.fromhex("00" + "000000" + "010000")), 0, 13
+    )
+    assert isinstance(message, MetadataRequest)
+    assert message.topics is None
+    assert not message.allow_auto_topic_creation
+    with pytest.raises(RemoteProtocolError, match="1 more follow"):
+        APIS[HEARTBEAT].decode_response_untrusted(memoryview(bytes.fromhex("0000" + "00")), 0, 0)
 
 
 def test_unknown_tags_are_skipped() -> None:

@@ -88,24 +88,24 @@ class HandleDescribeConfigs:
     def _configs(
         self, version: int, request: DescribeConfigsRequest, resource: DescribeConfigsResource
     ) -> list[DescribeConfigsResourceResult]:
-        match resource.resource_type:
-            case 2:
-                described = self._topic(resource.resource_name)
-            case 4:
-                described = self._broker(resource.resource_name)
-            case 8:
-                return _wanted(self._loggers(resource.resource_name), resource.configuration_keys)
-            case 16:
-                rows = self._client_metrics(resource.resource_name)
-                return _wanted(rows, resource.configuration_keys)
-            case 32:
-                described = self._group(resource.resource_name)
-            case _:
-                raise _Refusal(
-                    ErrorCode.INVALID_REQUEST,
-                    f"resource type {resource.resource_type}; known are 2 (topic), 4 (broker), "
-                    "8 (broker logger), 16 (client metrics) and 32 (group)",
-                )
+        kind, name = resource.resource_type, resource.resource_name
+        if kind == _LOGGER_RESOURCE:
+            return _wanted(self._loggers(name), resource.configuration_keys)
+        if kind == _CLIENT_METRICS_RESOURCE:
+            return _wanted(self._client_metrics(name), resource.configuration_keys)
+        if kind == TOPIC_RESOURCE:
+            described = self._topic(name)
+        elif kind == BROKER_RESOURCE:
+            described = self._broker(name)
+        elif kind == _GROUP_RESOURCE:
+            described = self._group(name)
+        else:
+            raise _Refusal(
+                ErrorCode.INVALID_REQUEST,
+                f"resource type {kind}; known are {TOPIC_RESOURCE} (topic), {BROKER_RESOURCE} "
+                f"(broker), {_LOGGER_RESOURCE} (broker logger), {_CLIENT_METRICS_RESOURCE} (client "
+                f"metrics) and {_GROUP_RESOURCE} (group)",
+            )
         rows = [_row(version, request, one) for one in described]
         return _wanted(rows, resource.configuration_keys)
 

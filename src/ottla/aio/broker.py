@@ -1,0 +1,418 @@
+"""A node in the real world: events in, `step`, effects out, on one loop.
+
+This is where the node's promises meet the machine's. The order at the start: claim the directory,
+open the node, then listen, so that nobody is answered by a node that is not there. The order at the
+end is the reverse, with the disk in between: no more calls, what is parked is answered, everything
+is flushed, the node closes its logs, all is synced, and only then the clean marker is written.
+
+A broken invariant (`AssertionError`, `Bug`) or a `Halt` ends the broker without that marker: what
+is on the disk is then examined by the next start instead of being believed.
+
+Elsewhere: who builds a node, `broker/wiring.py`; the command, `cli/serve.py`.
+"""
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+from collections.abc import Callable, Mapping
+from typing import Final, Protocol, assert_never, final
+
+from ottla.aio.clock import Clock
+from ottla.aio.disk import RealDisk, SystemEntropy, descriptors_allowed
+from ottla.aio.flusher import Flusher
+from ottla.aio.log_directory import CannotStart, LogDirectory, claim
+from ottla.aio.server import Callers, Server
+from ottla.broker.wiring import Premises, assemble
+from ottla.core.effect import Close, Effect, Flush, Halt, Reply, WriteWhole
+from ottla.core.event import Disconnected, Event, Flushed, Received, Ticked
+from ottla.core.log.recovery import Shutdown
+from ottla.errors import Bug, RemoteProtocolError
+from ottla.limits import OPEN_FILES_MAX
+from ottla.settings.broker import BrokerSettings, ConnectionSettings
+from ottla.settings.environment import TopicToCreate
+from ottla.settings.listener import HostPort
+from ottla.settings.parse import Resolved
+from ottla.wire.api import Message
+from ottla.wire.server import Call
+
+log = logging.getLogger(__name__)
+
+_FLUSH_TIMEOUT_S: Final = 30.0
+_FLUSH_POLL_S: Final = 0.002
+_FAREWELL_TIMEOUT_S: Final = 1.0
+_TIMER_SLACK_MS: Final = 1  # a loop's timer may fire a little early
+_FILES_MIN: Final = 16
+
+
+class ServedNode(Protocol):
+    """`broker.node.Node`, as far as it is used here."""
+
+    def start(self, now_ms: int) -> list[Effect]: ...
+
+    def step(self, now_ms: int, event: Event) -> list[Effect]: ...
+
+    def next_deadline_ms(self) -> int | None: ...
+
+    def stop(self, now_ms: int) -> list[Effect]: ...
+
+    def close(self, now_ms: int) -> list[Effect]: ...
+
+    @property
+    def is_ready(self) -> bool: ...
+
+    @property
+    def is_durable(self) -> bool: ...
+
+    @property
+    def broker_epoch(self) -> int: ...
+
+
+Assemble = Callable[[Premises], ServedNode]
+
+
+@final
+class Broker:
+    """One broker on the running loop. `start`, then `stop`; `ended` tells when it gave up itself."""
+
+    def __init__(
+        self,
+        settings: BrokerSettings,
+        *,
+        given: Mapping[str, Resolved],
+        topics_wanted: tuple[TopicToCreate, ...] = (),
+        cluster_id: str | None = None,
+        assemble: Assemble = assemble,
+    ) -> None:
+        self._settings = settings
+        self._given = given
+        self._topics_wanted = topics_wanted
+        self._wanted_cluster_id = cluster_id
+        self._assemble = assemble
+        self._clock = Clock()
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_ms = 0
+        self._loop: asyncio.AbstractEventLoop
+        self._directory: LogDirectory
+        self._disk: RealDisk
+        self._flusher: Flusher
+        self._node: ServedNode
+        self._server: Server
+        self._is_running = False
+        self._ready: asyncio.Future[None]
+        self.ended: asyncio.Future[str]
+        """Done, with the reason, when the broker had to give up."""
+
+    @property
+    def directory(self) -> LogDirectory:
+        return self._directory
+
+    @property
+    def bound(self) -> dict[str, HostPort]:
+        """Listener name to where it really listens."""
+        return self._server.bound
+
+    async def start(self) -> None:
+        """Serve. Raises CannotStart, having left everything as it was, with a reason to act on."""
+        settings = self._settings
+        if len(settings.log_dirs) != 1:
+            raise CannotStart(
+                f"log.dirs names {len(settings.log_dirs)} directories; this version keeps its data in "
+                "one. Name one directory."
+            )
+        self._loop = asyncio.get_running_loop()
+        self.ended = self._loop.create_future()
+        self._ready = self._loop.create_future()
+        self._open_directory()
+        started = False
+        try:
+            await self._open()
+            started = True
+        except CannotStart:
+            await self.stop()  # the node is whole: a taken port must not cost a recovery
+            raise
+        except (OSError, RemoteProtocolError) as error:
+            raise CannotStart(f"{self._directory.path} cannot be opened: {error}.") from error
+        finally:
+            if not started:
+                await self._give_up()
+
+    def _open_directory(self) -> None:
+        self._directory = directory = claim(self._settings.log_dirs[0])
+        opened = False
+        try:
+            directory.identify(
+                SystemEntropy(), node_id=self._settings.node_id, cluster_id=self._wanted_cluster_id
+            )
+            connections, files_max = _within_limits(self._settings.connections)
+            self._server = Server(connections, self._callers(), self._loop)
+            directory.open_for_writing()
+            self._disk = RealDisk(directory.path, descriptors_max=files_max)
+            self._flusher = Flusher(self._disk, self._flushed_elsewhere)
+            opened = True
+        finally:
+            if not opened:
+                directory.release()
+        self._is_running = True
+
+    async def _open(self) -> None:
+        self._open_node()
+        # What the start has decided is on the disk before the first client hears of it.
+        await asyncio.wait((self._ready, self.ended), return_when=asyncio.FIRST_COMPLETED)
+        if self.ended.done():
+            raise CannotStart(f"{self._directory.path}: {self.ended.result()}.")
+        await self._server.listen(self._settings.listeners)
+
+    def _open_node(self) -> None:
+        directory = self._directory
+        if directory.shutdown is not Shutdown.CLEAN:
+            log.warning(
+                "the last process did not stop cleanly; its logs are examined",
+                extra={"directory": directory.path, "how": directory.shutdown.name},
+            )
+        self._node = self._assemble(
+            Premises(
+                settings=self._settings,
+                given=self._given,
+                topics_wanted=self._topics_wanted,
+                cluster_id=directory.cluster_id,
+                directory_id=directory.directory_id,
+                shutdown=directory.shutdown,
+                disk=self._disk,
+                entropy=SystemEntropy(),
+                now_ms=self._clock.now_ms(),
+            )
+        )
+        self._perform(self._node.start(self._clock.now_ms()))
+        self._look_whether_ready()
+        self._settle()
+
+    def _look_whether_ready(self) -> None:
+        if not self._ready.done() and self._node.is_ready:
+            self._ready.set_result(None)
+
+    async def stop(self) -> bool:
+        """Stop cleanly. False: it was not clean, the next start examines the logs.
+
+        Whatever happens, connections have ended and the directory is free afterwards.
+        """
+        if not self._is_running:
+            return False
+        if self.ended.done():
+            await self._give_up()
+            return False
+        clean = False
+        try:
+            self._server.stop_reading()
+            self._perform(self._node.stop(self._clock.now_ms()))
+            if await self._flushes_end() and not self.ended.done():
+                self._perform(self._node.close(self._clock.now_ms()))
+                flushed = await self._flushes_end()
+                await self._server.close(_FAREWELL_TIMEOUT_S)
+                self._disk.sync_all()
+                clean = flushed and self._node.is_durable and not self.ended.done()
+        except OSError as error:
+            log.error("the stop is not clean", extra={"error": str(error)})
+        except (AssertionError, Bug) as error:
+            self.broken(error)
+        await self._give_up(clean=clean)
+        return clean
+
+    async def _flushes_end(self) -> bool:
+        """Wait until the disk has everything and the node knows it. False: it took too long."""
+        ends_s = self._loop.time() + _FLUSH_TIMEOUT_S
+        self._flusher.dispatch()
+        while not self._flusher.idle():
+            if self._loop.time() > ends_s:
+                log.error("the disk does not answer", extra={"seconds": _FLUSH_TIMEOUT_S})
+                return False
+            await asyncio.sleep(_FLUSH_POLL_S)
+            # Outcomes are queued before their work is off the list, so this turn has seen them.
+        await asyncio.sleep(0)
+        return self._flusher.idle() or await self._flushes_end()
+
+    async def _give_up(self, *, clean: bool = False) -> None:
+        self._is_running = False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        await self._server.close(0.0)
+        self._flusher.close(0.0)
+        self._disk.close()
+        self._directory.release(clean_broker_epoch=self._node.broker_epoch if clean else None)
+
+    # Events
+
+    def _callers(self) -> Callers:
+        return Callers(
+            requested=self._requested,
+            turn_ended=self._settle,
+            disconnected=self._disconnected,
+            broken=self.broken,
+        )
+
+    def _requested(self, call: Call, message: Message | None) -> None:
+        self._perform(self._node.step(self._clock.now_ms(), Received(call, message)))
+
+    def _disconnected(self, connection_id: int) -> None:
+        if self._is_running:
+            self._step(Disconnected(connection_id))
+
+    def _flushed_elsewhere(self, event: Flushed) -> None:
+        """In a flush thread."""
+        try:
+            self._loop.call_soon_threadsafe(self._step, event)
+        except RuntimeError:
+            pass  # the loop has ended with the broker, nobody waits any more
+
+    def _step(self, event: Event) -> None:
+        """An event that no connection brought."""
+        if not self._is_running or self.ended.done():
+            return
+        try:
+            self._perform(self._node.step(self._clock.now_ms(), event))
+            self._look_whether_ready()
+            self._settle()
+        except (AssertionError, Bug) as error:
+            self.broken(error)
+        except OSError as error:
+            # Nobody can be answered with it, and what it interrupted is unknown.
+            log.error("halted: the disk refuses", exc_info=error)
+            self._end(f"the disk refuses: {error}")
+
+    def _perform(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            if isinstance(effect, Reply):
+                self._server.answer(effect.call, effect.response)
+            elif isinstance(effect, Flush):
+                self._flusher.flush(effect)
+            elif isinstance(effect, WriteWhole):
+                self._flusher.write_whole(effect)
+            elif isinstance(effect, Close):
+                self._server.end(effect.connection_id, effect.reason)
+            elif isinstance(effect, Halt):
+                log.error("halted: %s", effect.reason)
+                self._end(effect.reason)
+                return
+            else:
+                assert_never(effect)
+
+    def broken(self, error: BaseException) -> None:
+        """An invariant does not hold, so nothing that follows from it can be trusted: stop."""
+        log.error("broken invariant, the broker stops", exc_info=error)
+        self._end(f"broken invariant: {error}")
+
+    def _end(self, reason: str) -> None:
+        # No answer may leave any more, not even those this turn has prepared.
+        self._server.abort()
+        if not self.ended.done():
+            self.ended.set_result(reason)
+
+    def _settle(self) -> None:
+        """After the steps of a turn: what they gathered for the disk goes there together."""
+        self._flusher.dispatch()
+        self._set_timer()
+
+    # Time
+
+    def _set_timer(self) -> None:
+        """One timer for the node's next deadline. One that fires too early looks again."""
+        deadline_ms = self._node.next_deadline_ms()
+        if deadline_ms is None:
+            return
+        if self._timer is not None:
+            if self._timer_ms <= deadline_ms:
+                return
+            self._timer.cancel()
+        self._timer_ms = deadline_ms
+        delay_ms = max(0, deadline_ms - self._clock.now_ms()) + _TIMER_SLACK_MS
+        self._timer = self._loop.call_later(delay_ms / 1000, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        deadline_ms = self._node.next_deadline_ms()
+        if deadline_ms is not None and deadline_ms <= self._clock.now_ms():
+            self._step(Ticked())
+        else:
+            self._set_timer()
+
+
+def run_until_signal(
+    settings: BrokerSettings,
+    *,
+    given: Mapping[str, Resolved],
+    topics_wanted: tuple[TopicToCreate, ...],
+    cluster_id: str | None,
+    started: Callable[[Broker], None],
+) -> int:
+    """Serve until SIGTERM or SIGINT; returns the process's exit code. Raises CannotStart.
+
+    `started` is called once, when clients can connect.
+    """
+    broker = Broker(settings, given=given, topics_wanted=topics_wanted, cluster_id=cluster_id)
+    with asyncio.Runner(loop_factory=_new_loop) as runner:
+        return runner.run(_serve(broker, started))
+
+
+def _within_limits(asked: ConnectionSettings) -> tuple[ConnectionSettings, int]:
+    """The connections and open files that this process is allowed, in that order."""
+    allowed = descriptors_allowed()
+    files_max = min(OPEN_FILES_MAX, max(_FILES_MIN, allowed // 4))
+    connections_max = min(asked.connections_max, allowed * 4 // 5 - files_max)
+    if connections_max < asked.connections_max:
+        log.warning(
+            "the limit of open files (ulimit -n) is %d: at most %d connections, not %d",
+            allowed,
+            connections_max,
+            asked.connections_max,
+        )
+    return asked._replace(connections_max=connections_max), files_max
+
+
+async def _serve(broker: Broker, started: Callable[[Broker], None]) -> int:
+    loop = asyncio.get_running_loop()
+    stop: asyncio.Future[None] = loop.create_future()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _signaled, stop, number)
+    await broker.start()
+    loop.set_exception_handler(_unhandled(broker))
+    gc.freeze()  # what the start has made stays; the collector need not look at it again
+    gc.enable()
+    started(broker)
+    await asyncio.wait((stop, broker.ended), return_when=asyncio.FIRST_COMPLETED)
+    if not broker.ended.done():
+        log.info("stopping")
+    clean = await broker.stop()
+    log.info("stopped" if clean else "stopped, but not cleanly")
+    return 0 if clean else 1
+
+
+def _signaled(stop: asyncio.Future[None], number: signal.Signals) -> None:
+    if stop.done():
+        log.warning("second %s: leaving at once, the next start examines the logs", number.name)
+        os._exit(128 + number)
+    stop.set_result(None)
+
+
+def _unhandled(
+    broker: Broker,
+) -> Callable[[asyncio.AbstractEventLoop, dict[str, object]], None]:
+    """An exception in a callback: the machine's refusals are logged, anything else is a bug."""
+
+    def handle(loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+        error = context.get("exception")
+        if isinstance(error, Exception) and not isinstance(error, OSError):
+            broker.broken(error)
+        else:
+            log.warning("%s", context.get("message"), extra={"error": repr(error)})
+
+    return handle
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()

@@ -1,0 +1,168 @@
+"""Group commit: what waits for the disk, and the threads that wait with it.
+
+An fsync takes as long as a thousand requests, so it happens beside the loop. Flushes of one
+partition that wait together become one, for the highest end offset; while one is running the next
+gather, which makes the group as large as the disk is slow. One partition is never flushed by two
+threads at once, so its outcomes arrive in order.
+
+Promises: `outcome` is called once per group, in a flush thread; the caller brings it to the loop.
+A failed fsync is reported and never tried again: after it the kernel may call the pages clean that
+it could not write. A small file written whole has no outcome; its failure is logged.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Final, final
+
+from ottla.aio.disk import RealDisk
+from ottla.core.effect import Flush, WriteWhole
+from ottla.core.event import Flushed
+from ottla.core.port import File
+from ottla.types import TopicPartition
+
+log = logging.getLogger(__name__)
+
+_THREADS: Final = 2  # one waits for the disk while the other prepares; more gain nothing
+
+
+@final
+class _Group:
+    """Flushes of one partition that will be done together."""
+
+    __slots__ = ("directory", "end_offset", "files")
+
+    def __init__(self, flush: Flush) -> None:
+        self.files: dict[File, None] = dict.fromkeys(flush.files)
+        self.directory = flush.directory
+        self.end_offset = flush.end_offset
+
+    def join(self, flush: Flush) -> None:
+        self.files.update(dict.fromkeys(flush.files))
+        self.directory = flush.directory or self.directory
+        self.end_offset = max(self.end_offset, flush.end_offset)
+
+
+@final
+class Flusher:
+    """What a turn of the loop asks for is gathered until `dispatch`, so that it goes together.
+
+    Threads start with the first piece of work and end with `close`.
+    """
+
+    def __init__(self, disk: RealDisk, outcome: Callable[[Flushed], None]) -> None:
+        self._disk = disk
+        self._outcome = outcome
+        self._lock = threading.Lock()
+        self._work_came = threading.Condition(self._lock)
+        self._work_ended = threading.Condition(self._lock)
+        self._groups: dict[TopicPartition, _Group] = {}
+        self._wholes: dict[str, bytes] = {}
+        self._running: set[TopicPartition | str] = set()
+        self._threads: list[threading.Thread] = []
+        self._closing = False
+        self._gathered = False  # only the loop's thread looks at it
+
+    def flush(self, flush: Flush) -> None:
+        with self._lock:
+            assert not self._closing, "a flush after the end"
+            group = self._groups.get(flush.partition)
+            if group is None:
+                self._groups[flush.partition] = _Group(flush)
+            else:
+                group.join(flush)
+        self._gathered = True
+
+    def write_whole(self, write: WriteWhole) -> None:
+        with self._lock:
+            assert not self._closing, "a write after the end"
+            self._wholes[write.path] = write.data
+        self._gathered = True
+
+    def dispatch(self) -> None:
+        """The turn is over: let the threads begin with what it gathered."""
+        if self._gathered:
+            self._gathered = False
+            with self._lock:
+                self._wake()
+
+    def idle(self) -> bool:
+        with self._lock:
+            return not (self._groups or self._wholes or self._running)
+
+    def wait_idle(self, timeout_s: float) -> bool:
+        """True: everything given so far is done. Blocks the calling thread."""
+        with self._lock:
+            return self._work_ended.wait_for(
+                lambda: not (self._groups or self._wholes or self._running), timeout_s
+            )
+
+    def close(self, timeout_s: float) -> bool:
+        """Finish what waits, end the threads. False: the disk did not answer in time."""
+        self.dispatch()
+        finished = self.wait_idle(timeout_s)
+        with self._lock:
+            self._closing = True
+            self._groups.clear()
+            self._wholes.clear()
+            self._work_came.notify_all()
+        if finished:
+            for thread in self._threads:
+                thread.join()
+        return finished
+
+    def _wake(self) -> None:
+        waiting = len(self._groups) + len(self._wholes)
+        for _ in range(min(waiting, _THREADS - len(self._threads))):
+            # Daemons: a disk that hangs must not keep a process that was told twice to stop.
+            thread = threading.Thread(
+                target=self._work, name=f"ottla-flush-{len(self._threads)}", daemon=True
+            )
+            self._threads.append(thread)
+            thread.start()
+        self._work_came.notify(waiting)
+
+    def _work(self) -> None:
+        while True:
+            with self._lock:
+                while (work := self._take()) is None:
+                    if self._closing:
+                        return
+                    self._work_came.wait()
+            if isinstance(work, WriteWhole):
+                self._write(work)
+                done: TopicPartition | str = work.path
+            else:
+                done = work[0]
+                self._sync(done, work[1])
+            with self._lock:
+                # What waited for this partition is taken next, by this very thread.
+                self._running.discard(done)
+                self._work_ended.notify_all()
+
+    def _take(self) -> tuple[TopicPartition, _Group] | WriteWhole | None:
+        """The oldest piece of work that is not yet running, now marked as running."""
+        for partition in self._groups:
+            if partition not in self._running:
+                self._running.add(partition)
+                return partition, self._groups.pop(partition)
+        for path in self._wholes:
+            if path not in self._running:
+                self._running.add(path)
+                return WriteWhole(path, self._wholes.pop(path))
+        return None
+
+    def _sync(self, partition: TopicPartition, group: _Group) -> None:
+        error: str | None = None
+        try:
+            self._disk.sync(group.files, group.directory)
+        except OSError as refusal:
+            error = f"{refusal.strerror or refusal} ({partition})"
+            log.error("flush failed", extra={"partition": str(partition), "error": error})
+        self._outcome(Flushed(partition, group.end_offset, error))
+
+    def _write(self, work: WriteWhole) -> None:
+        try:
+            self._disk.write_whole_durably(work.path, work.data)
+        except OSError as refusal:
+            log.error("file not written", extra={"path": work.path, "error": str(refusal)})

@@ -1,0 +1,222 @@
+"""The listeners and their connections: who is let in, who has been silent too long, who is answered.
+
+Promises: never more connections than granted, in all and from one host; a connection too many is
+closed at once. A silent connection is closed after `idle_ms`, one that waits for an answer is not.
+Warnings that a peer could cause without end are written at most once in ten seconds, with a count.
+
+Elsewhere: one connection's bytes, `connection.py`; sockets, `listen.py`; what a call does, the node.
+"""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, final
+
+from ottla.aio.connection import Connection
+from ottla.aio.listen import bind
+from ottla.limits import ACCEPTS_PER_TURN_MAX, FETCH_ANSWERS_BYTES_MAX
+from ottla.settings.broker import ConnectionSettings
+from ottla.settings.listener import HostPort, Listener
+from ottla.wire.api import Message
+from ottla.wire.server import Call
+
+log = logging.getLogger(__name__)
+
+_WARNING_INTERVAL_S: Final = 10.0
+_SWEEPS_PER_IDLE_TIME: Final = 8
+_CLOSE_POLL_S: Final = 0.01
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Callers:
+    """Whom the server tells. `turn_ended` follows the calls of one arrival."""
+
+    requested: Callable[[Call, Message | None], None]
+    turn_ended: Callable[[], None]
+    disconnected: Callable[[int], None]
+    broken: Callable[[BaseException], None]
+
+
+@final
+class Server:
+    """All listeners of one broker, on one loop. It is each connection's `Host`."""
+
+    def __init__(
+        self,
+        settings: ConnectionSettings,
+        callers: Callers,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self._settings = settings
+        self._callers = callers
+        self._loop = loop
+        self._connections: dict[int, Connection] = {}
+        self._per_host: dict[str, int] = {}
+        self._last_connection_id = 0
+        self._servers: list[asyncio.Server] = []
+        self._sweep: asyncio.TimerHandle | None = None
+        self._refused_unreported = 0
+        self._next_report_s = 0.0
+        self.bound: dict[str, HostPort] = {}
+        """Listener name to the address to try: where it really listens."""
+
+        # What a connection asks of its host
+        self.request_bytes_max = settings.request_bytes_max
+        self.held_bytes = 0
+        self.unfinished_bytes = 0
+        self.unfinished_bytes_max = settings.queued_request_bytes_max
+        self.requested = callers.requested
+        self.turn_ended = callers.turn_ended
+        self.broken = callers.broken
+
+    # Opening and closing
+
+    async def listen(self, listeners: tuple[Listener, ...]) -> None:
+        """Accept connections. Raises CannotStart, with nothing left open, when one cannot."""
+        sockets: dict[str, list[socket.socket]] = {}
+        try:
+            for listener in listeners:
+                sockets[listener.name] = bind(listener)
+        except BaseException:
+            for bound in sockets.values():
+                for one in bound:
+                    one.close()
+            raise
+        for listener in listeners:
+            for one in sockets[listener.name]:
+                # asyncio accepts up to `backlog` connections in one turn and uvloop one; the
+                # length of the kernel's queue is set again below.
+                server = await self._loop.create_server(
+                    self._factory(listener.name), sock=one, backlog=ACCEPTS_PER_TURN_MAX
+                )
+                one.listen(self._settings.listen_backlog)
+                self._servers.append(server)
+            port = int(sockets[listener.name][0].getsockname()[1])
+            self.bound[listener.name] = HostPort(listener.host or "0.0.0.0", port)
+        if self._settings.idle_ms is not None:
+            self._sweep_later()
+
+    def stop_accepting(self) -> None:
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
+        if self._sweep is not None:
+            self._sweep.cancel()
+            self._sweep = None
+
+    def stop_reading(self) -> None:
+        """Take no more calls; those taken can still be answered."""
+        self.stop_accepting()
+        for connection in self._connections.values():
+            connection.stop_reading()
+
+    async def close(self, timeout_s: float) -> None:
+        """End all connections; answers that were given are sent, to peers that read them."""
+        self.stop_accepting()
+        for connection in list(self._connections.values()):
+            connection.end_quietly()
+        ends_s = self._loop.time() + timeout_s
+        while self._connections and self._loop.time() < ends_s:
+            await asyncio.sleep(_CLOSE_POLL_S)
+        self.abort()
+        while self._connections:
+            await asyncio.sleep(0)
+
+    def abort(self) -> None:
+        """End all connections at once."""
+        self.stop_accepting()
+        for connection in list(self._connections.values()):
+            connection.abort()
+
+    # What the node's effects ask for
+
+    def answer(self, call: Call, response: Message | None) -> None:
+        """Nothing happens when the connection is gone."""
+        connection = self._connections.get(call.origin.connection_id)
+        if connection is not None:
+            connection.answer(call, response)
+
+    def end(self, connection_id: int, reason: str) -> None:
+        connection = self._connections.get(connection_id)
+        if connection is not None:
+            connection.end(reason)
+
+    @property
+    def connections(self) -> int:
+        return len(self._connections)
+
+    # What a connection asks for
+
+    def opened(self, connection: Connection) -> bool:
+        host = connection.peer_host
+        of_host = self._per_host.get(host, 0)
+        settings = self._settings
+        of_host_max = settings.per_host_max_overrides.get(host, settings.connections_per_host_max)
+        if len(self._connections) >= settings.connections_max:
+            self._report_refused(connection, "max.connections", settings.connections_max)
+            return False
+        if of_host >= of_host_max:
+            self._report_refused(connection, "max.connections.per.ip", of_host_max)
+            return False
+        self._connections[connection.connection_id] = connection
+        self._per_host[host] = of_host + 1
+        return True
+
+    def closed(self, connection: Connection) -> None:
+        del self._connections[connection.connection_id]
+        left = self._per_host[connection.peer_host] - 1
+        if left:
+            self._per_host[connection.peer_host] = left
+        else:
+            del self._per_host[connection.peer_host]
+        self._callers.disconnected(connection.connection_id)
+
+    def lean(self) -> bool:
+        # From half the bound on, so that ten thousand small pieces still fit below it.
+        return self.held_bytes > FETCH_ANSWERS_BYTES_MAX // 2
+
+    # Within
+
+    def _factory(self, listener: str) -> Callable[[], Connection]:
+        def connection() -> Connection:
+            self._last_connection_id += 1
+            return Connection(self, self._loop, self._last_connection_id, listener)
+
+        return connection
+
+    def _report_refused(self, connection: Connection, limit: str, limit_value: int) -> None:
+        self._refused_unreported += 1
+        now_s = self._loop.time()
+        if now_s < self._next_report_s:
+            return
+        log.warning(
+            "connection refused: %s is %d",
+            limit,
+            limit_value,
+            extra={"peer": connection.peer, "refused": self._refused_unreported},
+        )
+        self._refused_unreported = 0
+        self._next_report_s = now_s + _WARNING_INTERVAL_S
+
+    def _sweep_later(self) -> None:
+        assert self._settings.idle_ms is not None
+        interval_s = self._settings.idle_ms / 1000 / _SWEEPS_PER_IDLE_TIME
+        self._sweep = self._loop.call_later(interval_s, self._swept)
+
+    def _swept(self) -> None:
+        self.sweep()
+        self._sweep_later()
+
+    def sweep(self) -> None:
+        """Close who has been silent for a whole idle time, which is so many sweeps and one."""
+        for connection in list(self._connections.values()):
+            if connection.waits:
+                connection.idle_sweeps = 0
+                continue
+            connection.idle_sweeps += 1
+            if connection.idle_sweeps > _SWEEPS_PER_IDLE_TIME:
+                log.debug("idle connection closed", extra={"peer": connection.peer})
+                connection.end_quietly()

@@ -1,0 +1,194 @@
+"""`ottla serve`: a broker from what a Kafka broker is configured with.
+
+Whatever keeps it from starting is one readable sentence on stderr and exit code 1. Log lines go to
+stdout in Kafka's form, because people and tools wait there for the words Kafka says when it is up.
+
+Elsewhere: what the settings amount to, `configuration.py`; the broker itself, `aio/broker.py`.
+"""
+
+import argparse
+import gc
+import logging
+import os
+import socket
+import sys
+from typing import Final, final
+
+from ottla import __version__
+from ottla.aio.broker import Broker, run_until_signal
+from ottla.aio.log_directory import CannotStart
+from ottla.cli.configuration import Configuration, resolve, table
+from ottla.settings.definition import ConfigurationError
+from ottla.settings.listener import WILDCARDS, HostPort
+
+log = logging.getLogger("ottla.serve")
+
+_FAILED: Final = 1
+
+_FIRST_STEPS: Final = """\
+
+Ottla {version} serves Kafka's protocol on {address}. Its data is in {directory}
+
+In another terminal:
+  ottla topic create greetings --partitions 3
+  echo "hello, world" | ottla produce greetings
+  ottla consume greetings --from-beginning
+or with Kafka's own tools:
+  kafka-console-producer.sh --bootstrap-server {address} --topic greetings
+
+Ctrl-C stops it. What was acknowledged is there at the next start.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "file", nargs="?", metavar="server.properties", help="settings, as for a Kafka broker"
+    )
+    parser.add_argument(
+        "--data", metavar="DIR", help="where the data is kept (the same as log.dirs=DIR)"
+    )
+    parser.add_argument(
+        "--override",
+        "--set",
+        dest="overrides",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a setting that wins over file and environment; may be given several times",
+    )
+    parser.add_argument("--strict", action="store_true", help="refuse settings that nobody knows")
+    parser.add_argument("--verbose", action="store_true", help="log at level DEBUG")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve until SIGTERM or Ctrl-C."""
+    if not __debug__:
+        return _refused(
+            "Python's -O (or PYTHONOPTIMIZE) removes the assertions that keep the data safe. "
+            "Start without it."
+        )
+    _log_to_stdout(logging.DEBUG if args.verbose else logging.INFO)
+    try:
+        configuration = _configuration(args)
+        _report(configuration)
+        return run_until_signal(
+            configuration.broker,
+            given=configuration.given,
+            topics_wanted=configuration.topics_to_create,
+            cluster_id=configuration.cluster_id,
+            started=_started,
+        )
+    except (ConfigurationError, CannotStart) as error:
+        return _refused(str(error))
+    finally:
+        gc.enable()
+
+
+def _configuration(args: argparse.Namespace) -> Configuration:
+    overrides: list[str] = list(args.overrides)
+    if args.data is not None:
+        overrides.append(f"log.dirs={os.path.abspath(args.data)}")
+    configuration = resolve(overrides, os.environ, args.file)
+    if "log.dirs" not in configuration.given and "log.dir" not in configuration.given:
+        # Kafka's default is below /tmp, which forgets.
+        overrides.append(f"log.dirs={_home_for_data()}")
+        configuration = resolve(overrides, os.environ, args.file)
+    if args.strict and configuration.unknown:
+        unknown = [note.text for note in configuration.notes if note.level == "WARNING"]
+        raise ConfigurationError(f"--strict: {'; '.join(unknown)}")
+    return configuration
+
+
+def _home_for_data() -> str:
+    """The directory when none is named: the user's own place for data."""
+    home = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
+    return os.path.join(os.path.abspath(home), "ottla")
+
+
+def _report(configuration: Configuration) -> None:
+    for note in configuration.notes:
+        log.log(logging.WARNING if note.level == "WARNING" else logging.INFO, "%s", note.text)
+    if log.isEnabledFor(logging.DEBUG):
+        for row in table(configuration):
+            log.debug("setting %s=%s (%s)", row.key, row.value, row.where)
+
+
+def _started(broker: Broker) -> None:
+    """Clients can connect: say so to people, to tools that read the log, and to systemd."""
+    node_id = broker.directory.node_id
+    for name, address in broker.bound.items():
+        log.info("listening on %s://%s", name, address)
+    # The words that testcontainers and their like wait for.
+    kafka = logging.getLogger("kafka.server.KafkaServer")
+    kafka.info("The broker has caught up. Transitioning from RECOVERY to RUNNING.")
+    kafka.info("Kafka Server started")
+    kafka.info("[KafkaServer id=%d] started", node_id)
+    if broker.directory.is_new:
+        host, port = next(iter(broker.bound.values()))
+        address = HostPort("localhost" if host in WILDCARDS else host, port)
+        print(
+            _FIRST_STEPS.format(
+                version=__version__, address=address, directory=broker.directory.path
+            ),
+            flush=True,
+        )
+    _tell_systemd()
+
+
+def _tell_systemd() -> None:
+    """READY=1 to the socket systemd named, if it started us with Type=notify."""
+    path = os.environ.get("NOTIFY_SOCKET", "")
+    if not path:
+        return
+    address = "\0" + path[1:] if path.startswith("@") else path
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+        try:
+            notify.sendto(b"READY=1", address)
+        except OSError as error:
+            log.warning("systemd cannot be told that the broker is ready: %s", error.strerror)
+
+
+def _refused(reason: str) -> int:
+    print(f"ottla serve: {reason}", file=sys.stderr)
+    return _FAILED
+
+
+def _log_to_stdout(level: int) -> None:
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(KafkaFormatter())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    logging.getLogger("asyncio").setLevel(logging.WARNING)
+
+
+_ORDINARY: Final = frozenset((*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"))
+
+
+@final
+class KafkaFormatter(logging.Formatter):
+    """`[2026-01-02 03:04:05,678] INFO message field=value (logger)`, one line whatever is in it."""
+
+    default_time_format = "%Y-%m-%d %H:%M:%S"
+    default_msec_format = "%s,%03d"
+
+    def format(self, record: logging.LogRecord) -> str:
+        fields = "".join(
+            f" {name}={_one_line(str(value))}"
+            for name, value in vars(record).items()
+            if name not in _ORDINARY
+        )
+        text = (
+            f"[{self.formatTime(record)}] {record.levelname.replace('WARNING', 'WARN')} "
+            f"{_one_line(record.getMessage())}{fields} ({record.name})"
+        )
+        if record.exc_info:
+            text += "\n" + self.formatException(record.exc_info)
+        return text
+
+
+def _one_line(text: str) -> str:
+    """Nobody writes lines of their own into the log by what they send."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -1,0 +1,89 @@
+"""The line contract every driver speaks, and the loop that speaks it for the Python drivers.
+
+A driver is started as `driver BOOTSTRAP`. It reads one JSON request per line, `{"op": …, …}`, and
+answers each with one JSON line, until its input ends:
+
+    {"ok": value}                                 done
+    {"refused": {"code": 10, "message": "…"}}     the broker said no, with the protocol's error code
+    {"cannot": "reason"}                          this client has no such feature
+    {"failed": "…"}                               anything else: the check is red
+
+Bytes travel as base64, a null stays null. A record is `{partition, key, value, headers, timestamp}`
+with headers `[[name, bytes], …]`; what was read also has its `offset`. Operations:
+
+    create          topic, partitions, configs          null
+    topics                                              [name, …]
+    partitions      topic                               [id, …]
+    delete          topic                               null
+    produce         topic, codec, records, idempotent   [{partition, offset}, …] in records' order;
+                    (true; absent: client's default),   offset null if the client doesn't tell
+                    batch_bytes, request_bytes
+    consume         topic, starts {partition: offset},  [record, …] in the order they came; fewer
+                    count                               when time is up
+    times           topic, partition, timestamps        [{offset, timestamp} or null, …]
+    watermarks      topic, partition                    [first offset, end offset]
+    delete_records  topic, partition, before            first offset afterwards
+
+Consumers have their partitions assigned, no group, and commit nothing. A driver is a thin shell over
+its client: it never retries, repairs or checks anything, that is for the harness.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from base64 import b64decode, b64encode
+from collections.abc import Callable
+from typing import Any, Final
+
+CONSUME_SECONDS_MAX: Final = 15.0
+
+Request = dict[str, Any]
+Operation = Callable[[str, Request], Any]
+
+
+class Refused(Exception):
+    """The broker answered with an error code."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Cannot(Exception):
+    """The client has no such feature."""
+
+
+def serve(operations: dict[str, Operation]) -> None:
+    """Answer requests from standard input until it ends."""
+    bootstrap = sys.argv[1]
+    # Clients print warnings where they like; the answers keep standard output to themselves.
+    answers, sys.stdout = sys.stdout, sys.stderr
+    for line in sys.stdin:
+        request = json.loads(line)
+        try:
+            operation = operations.get(request["op"])
+            if operation is None:
+                raise Cannot(f"has no {request['op']}")
+            answer: Any = {"ok": operation(bootstrap, request)}
+        except Refused as refused:
+            answer = {"refused": {"code": refused.code, "message": str(refused)}}
+        except Cannot as cannot:
+            answer = {"cannot": str(cannot)}
+        except Exception:  # noqa: BLE001 - a driver reports whatever its client throws
+            answer = {"failed": traceback.format_exc(limit=-6)}
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+
+
+def to_bytes(text: str | None) -> bytes | None:
+    return None if text is None else b64decode(text)
+
+
+def to_text(data: bytes | bytearray | memoryview | None) -> str | None:
+    return None if data is None else b64encode(bytes(data)).decode()
+
+
+def headers_of(record: Request) -> list[tuple[str, bytes | None]]:
+    return [(name, to_bytes(value)) for name, value in record["headers"]]

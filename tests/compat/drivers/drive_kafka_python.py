@@ -1,0 +1,199 @@
+"""kafka-python, 2.x and 3.x alike (`contract.py`)."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from contract import (
+    CONSUME_SECONDS_MAX,
+    Operation,
+    Refused,
+    Request,
+    headers_of,
+    serve,
+    to_bytes,
+    to_text,
+)
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.admin import NewTopic
+from kafka.errors import KafkaError
+
+SEND_SECONDS_MAX = 30
+
+
+def admin(bootstrap: str) -> Any:
+    return KafkaAdminClient(bootstrap_servers=bootstrap)
+
+
+def create(bootstrap: str, request: Request) -> None:
+    client = admin(bootstrap)
+    topic = NewTopic(
+        name=request["topic"],
+        num_partitions=request["partitions"],
+        replication_factor=1,
+        topic_configs=request["configs"],
+    )
+    try:
+        client.create_topics([topic])
+    finally:
+        client.close()
+
+
+def topics(bootstrap: str, request: Request) -> list[str]:
+    client = admin(bootstrap)
+    try:
+        return sorted(client.list_topics())
+    finally:
+        client.close()
+
+
+def partitions(bootstrap: str, request: Request) -> list[int]:
+    client = admin(bootstrap)
+    try:
+        (described,) = client.describe_topics([request["topic"]])
+    finally:
+        client.close()
+    # 2.x says "partition", 3.x says "partition_index".
+    return sorted(
+        part["partition_index"] if "partition_index" in part else part["partition"]
+        for part in described["partitions"]
+    )
+
+
+def delete(bootstrap: str, request: Request) -> None:
+    client = admin(bootstrap)
+    try:
+        client.delete_topics([request["topic"]])
+    finally:
+        client.close()
+
+
+def produce(bootstrap: str, request: Request) -> list[Request]:
+    options: Request = {"bootstrap_servers": bootstrap, "acks": "all", "linger_ms": 5}
+    if request["codec"] != "none":
+        options["compression_type"] = request["codec"]
+    if "idempotent" in request:
+        options["enable_idempotence"] = request["idempotent"]
+    if "batch_bytes" in request:
+        options["batch_size"] = request["batch_bytes"]
+    if "request_bytes" in request:
+        options["max_request_size"] = request["request_bytes"]
+    producer = KafkaProducer(**options)
+    try:
+        sent = [
+            producer.send(
+                request["topic"],
+                value=to_bytes(record["value"]),
+                key=to_bytes(record["key"]),
+                headers=headers_of(record),
+                partition=record["partition"],
+                timestamp_ms=record["timestamp"],
+            )
+            for record in request["records"]
+        ]
+        producer.flush()
+        done = [future.get(timeout=SEND_SECONDS_MAX) for future in sent]
+    finally:
+        producer.close()
+    return [{"partition": one.partition, "offset": one.offset} for one in done]
+
+
+def consumer(bootstrap: str) -> Any:
+    return KafkaConsumer(bootstrap_servers=bootstrap, group_id=None, enable_auto_commit=False)
+
+
+def consume(bootstrap: str, request: Request) -> list[Request]:
+    client = consumer(bootstrap)
+    try:
+        starts = {
+            TopicPartition(request["topic"], int(number)): offset
+            for number, offset in request["starts"].items()
+        }
+        client.assign(list(starts))
+        for partition, offset in starts.items():
+            client.seek(partition, offset)
+        records: list[Request] = []
+        deadline = time.monotonic() + CONSUME_SECONDS_MAX
+        while len(records) < request["count"] and time.monotonic() < deadline:
+            for batch in client.poll(timeout_ms=200).values():
+                records += [seen(record) for record in batch]
+        return records
+    finally:
+        client.close()
+
+
+def seen(record: Any) -> Request:
+    return {
+        "partition": record.partition,
+        "offset": record.offset,
+        "timestamp": record.timestamp,
+        "key": to_text(record.key),
+        "value": to_text(record.value),
+        "headers": [[name, to_text(value)] for name, value in record.headers],
+    }
+
+
+def times(bootstrap: str, request: Request) -> list[Request | None]:
+    client = consumer(bootstrap)
+    partition = TopicPartition(request["topic"], request["partition"])
+    try:
+        found = []
+        for timestamp in request["timestamps"]:
+            answer = client.offsets_for_times({partition: timestamp})[partition]
+            found.append(answer and {"offset": answer.offset, "timestamp": answer.timestamp})
+        return found
+    finally:
+        client.close()
+
+
+def watermarks(bootstrap: str, request: Request) -> list[int]:
+    client = consumer(bootstrap)
+    partition = TopicPartition(request["topic"], request["partition"])
+    try:
+        first = client.beginning_offsets([partition])[partition]
+        return [first, client.end_offsets([partition])[partition]]
+    finally:
+        client.close()
+
+
+def delete_records(bootstrap: str, request: Request) -> int:
+    client = admin(bootstrap)
+    partition = TopicPartition(request["topic"], request["partition"])
+    try:
+        answer = client.delete_records({partition: request["before"]})
+    finally:
+        client.close()
+    # 2.x answers {partition: low watermark}, 3.x {partition: the response's own struct}.
+    found = answer[partition]
+    return int(found if isinstance(found, int) else found["low_watermark"])
+
+
+def told(operation: Operation) -> Operation:
+    """The operation, with the broker's error codes told from errors that arose in the client."""
+
+    def run(bootstrap: str, request: Request) -> Any:
+        try:
+            return operation(bootstrap, request)
+        except KafkaError as error:
+            code = getattr(error, "errno", -1)
+            if code > 0:
+                raise Refused(code, repr(error)) from error
+            raise
+
+    return run
+
+
+serve(
+    {
+        "create": told(create),
+        "topics": told(topics),
+        "partitions": told(partitions),
+        "delete": told(delete),
+        "produce": told(produce),
+        "consume": told(consume),
+        "times": told(times),
+        "watermarks": told(watermarks),
+        "delete_records": told(delete_records),
+    }
+)

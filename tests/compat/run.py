@@ -1,0 +1,171 @@
+"""Unmodified clients against a real broker process: client x capability, one table.
+
+    tests/compat/run.py                         Ottla, from this checkout
+    tests/compat/run.py --against apache        Apache Kafka, to judge the harness itself
+    tests/compat/run.py --only kcat             one client (may be repeated; also: tools, files)
+    tests/compat/run.py --bootstrap host:port   a broker somebody else runs; its files are not seen
+
+A cell is green, red, or `–` where the client has no such feature; each red one and each remark has
+its line below the table. The exit code is 1 if anything is red, a client that can't be installed
+included. What the clients need goes to `.compat/` (`install.py`), the broker's data to a temporary
+directory that is kept when something was red.
+
+The pieces: `clients.py` the roster, `drivers/` one program per client, `checks.py` the capabilities,
+`tools.py` Apache Kafka's command-line tools, `storage.py` the files on disk in both directions.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+import storage
+import tools
+from apache import ApacheKafka
+from broker import Broker, Elsewhere, NotStarted, Ottla
+from checks import CAPABILITIES, World, Wrong
+from clients import CLIENTS, REFERENCE, Client
+from driver import Cannot, Driver, Failed, Refused
+from install import CannotInstall, java
+from segments import CODECS
+from table import Color, Outcome, Table
+
+PARTS: Final = ("tools", "files")
+
+
+def main() -> int:
+    options = arguments()
+    wanted = set(options.only or [*(client.name for client in CLIENTS), *PARTS])
+    work = Path(tempfile.mkdtemp(prefix="compat-"))
+    print(f"working in {work}", file=sys.stderr)
+    started = time.monotonic()
+    subject = options.bootstrap or options.against
+    tables: list[Table] = []
+    try:
+        broker = broker_under_test(options, work)
+        broker.start()
+        try:
+            clients = [client for client in CLIENTS if client.name in wanted]
+            if clients:
+                tables.append(check_clients(clients, broker, work))
+            if "tools" in wanted:
+                tables.append(check_parts(tools.TABLE, functools.partial(tools.rows, broker, work)))
+        finally:
+            broker.stop()
+        if "files" in wanted and not options.bootstrap:
+            make, seen = broker_maker(options.against), broker.data_dir
+            rows = functools.partial(storage.rows, make, seen, work)
+            tables.append(check_parts(storage.TABLE, rows))
+    except (NotStarted, CannotInstall) as problem:
+        print(f"{subject}: {problem}", file=sys.stderr)
+        return 1
+    for table in tables:
+        print("\n" + table.render(colored=sys.stdout.isatty()))
+    reds = sum(table.reds() for table in tables)
+    print(f"\n{subject}: {reds} red, {time.monotonic() - started:.0f} s")
+    if reds:
+        print(f"the broker's and the clients' files are in {work}")
+    else:
+        shutil.rmtree(work)
+    return 1 if reds else 0
+
+
+def arguments() -> argparse.Namespace:
+    assert __doc__ is not None
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--against", choices=("ottla", "apache"), default="ottla")
+    names = [client.name for client in CLIENTS]
+    parser.add_argument("--only", action="append", choices=[*names, *PARTS], metavar="CLIENT")
+    parser.add_argument("--bootstrap", metavar="HOST:PORT")
+    return parser.parse_args()
+
+
+def broker_under_test(options: argparse.Namespace, work: Path) -> Broker:
+    if options.bootstrap:
+        return Elsewhere(options.bootstrap)
+    return broker_maker(options.against)(work / "data", work, {})
+
+
+def broker_maker(kind: str) -> storage.MakeBroker:
+    """How to make a broker of this kind on a directory, empty or not."""
+
+    def ottla(data: Path, logs: Path, overrides: Mapping[str, str]) -> Broker:
+        return Ottla(data, logs, overrides=overrides)
+
+    def apache(data: Path, logs: Path, overrides: Mapping[str, str]) -> Broker:
+        broker = ApacheKafka(java(), data, logs, overrides=overrides)
+        if not data.exists():
+            broker.format_directory()
+        return broker
+
+    return ottla if kind == "ottla" else apache
+
+
+def check_clients(clients: list[Client], broker: Broker, work: Path) -> Table:
+    """Capability by capability, so that all have written before anyone reads everything."""
+    table = Table("client", list(CAPABILITIES))
+    reference = REFERENCE.driver(work / "reference")
+    drivers: dict[str, Driver] = {}
+    for client in clients:
+        try:
+            drivers[client.name] = client.driver(work / "clients")
+        except CannotInstall as problem:
+            table.put(client.name, next(iter(CAPABILITIES)), Outcome(Color.RED, str(problem)))
+    try:
+        for driver in (reference, *drivers.values()):
+            driver.aim_at(broker.bootstrap)
+        world = World(reference, broker.data_dir)
+        if REFERENCE not in clients:
+            write_corpus(reference, world)
+        for capability, check in CAPABILITIES.items():
+            for client in clients:
+                if client.name in drivers:
+                    driver = drivers[client.name]
+                    outcome = judge(lambda: check(client, driver, world))  # noqa: B023
+                    table.put(client.name, capability, outcome)
+    finally:
+        for driver in (reference, *drivers.values()):
+            driver.close()
+    return table
+
+
+def write_corpus(reference: Driver, world: World) -> None:
+    """A client checked alone still has something to read that another client wrote."""
+    for name in CODECS:
+        CAPABILITIES[name](REFERENCE, reference, world)
+
+
+def check_parts(title: str, rows: Callable[[], list[tools.Row]]) -> Table:
+    try:
+        checks = rows()
+    except CannotInstall as problem:
+        table = Table(title, [tools.COLUMN])
+        table.put(title, tools.COLUMN, Outcome(Color.RED, str(problem)))
+        return table
+    table = Table(title, list(dict.fromkeys(column for _, column, _ in checks)))
+    for row, column, check in checks:
+        table.put(row, column, judge(check))
+    return table
+
+
+def judge(check: Callable[[], str | None]) -> Outcome:
+    try:
+        return Outcome(Color.GREEN, check())
+    except Cannot as cannot:
+        return Outcome(Color.NOT_APPLICABLE, str(cannot))
+    except (Wrong, Refused, CannotInstall, NotStarted) as problem:
+        return Outcome(Color.RED, str(problem))
+    except Failed as problem:
+        lines = str(problem).strip().splitlines()
+        return Outcome(Color.RED, f"{lines[0]} … {lines[-1]}" if len(lines) > 1 else lines[0])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

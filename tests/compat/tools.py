@@ -1,0 +1,232 @@
+"""Apache Kafka's own command-line tools, run as a user would run them, judged by what they print.
+
+Each check starts the tool's main class on Apache Kafka's jars, lets it do its work on a topic of its
+own, and compares its output or what the reference client then sees. A tool that reads through a
+consumer group is named in the table as such until the broker has groups.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from broker import Broker
+from checks import World, Wrong, expect, placed, read_all
+from clients import REFERENCE
+from driver import Cannot
+from install import Java, java
+from records import record
+
+TABLE: Final = "Apache Kafka's tools"
+COLUMN: Final = "works"
+TOOL_SECONDS_MAX: Final = 60
+Row = tuple[str, str, Callable[[], str | None]]
+
+
+class Tools:
+    """The tools aimed at one broker."""
+
+    def __init__(self, java_tools: Java, broker: Broker, world: World, scratch: Path) -> None:
+        self._java = java_tools
+        self._scratch = scratch
+        self._server = ("--bootstrap-server", broker.bootstrap)
+        self._world = world
+
+    def kafka_topics(self) -> None:
+        tool, topic = "org.apache.kafka.tools.TopicCommand", "tool-topics"
+        self._run(
+            tool,
+            *("--create", "--topic", topic, "--partitions", "2", "--replication-factor", "1"),
+            *("--config", "retention.ms=3600000"),
+            says=f"Created topic {topic}",
+        )
+        self._run(tool, "--list", says=rf"(?m)^{topic}$")
+        self._run(
+            tool,
+            *("--describe", "--topic", topic),
+            says=r"PartitionCount: 2\s+ReplicationFactor: 1\s+Configs: .*retention.ms=3600000"
+            r"(?s:.*)Partition: 1\s+Leader: \d+\s+Replicas: \d+\s+Isr: \d+",
+        )
+        self._run(tool, "--alter", "--topic", topic, "--partitions", "4")
+        self._run(tool, "--describe", "--topic", topic, says="PartitionCount: 4")
+        self._run(tool, "--delete", "--topic", topic)
+        self._world.wait_for_topic(self._world.reference, topic, there=False)
+
+    def kafka_console_producer(self) -> None:
+        topic = "tool-console-producer"
+        self._world.create(topic)
+        self._run(
+            "org.apache.kafka.tools.ConsoleProducer",
+            *("--topic", topic, "--compression-codec", "lz4"),
+            *("--reader-property", "parse.key=true", "--reader-property", "parse.headers=true"),
+            typed="h:1\tone\tfirst\nh:2\ttwo\tsecond\n",
+        )
+        expected = placed(
+            [
+                record(b"first", key=b"one", headers=(("h", b"1"),)),
+                record(b"second", key=b"two", headers=(("h", b"2"),)),
+            ]
+        )
+        expect(expected, read_all(self._world.reference, topic, {0: 0}, 2), "reading it back")
+
+    def kafka_console_consumer(self) -> str:
+        topic = "tool-console-consumer"
+        self._world.create(topic)
+        records = [record(f"value {n}".encode(), key=f"k{n}".encode()) for n in range(10)]
+        self._world.reference.ask("produce", topic=topic, codec="zstd", records=records)
+        self._run(
+            "org.apache.kafka.tools.consumer.ConsoleConsumer",
+            *("--topic", topic, "--partition", "0", "--offset", "4", "--max-messages", "6"),
+            *("--formatter-property", "print.key=true"),
+            *("--formatter-property", "print.offset=true"),
+            says="(?m)^"
+            + "\n".join(f"Offset:{n}\tk{n}\tvalue {n}" for n in range(4, 10))
+            + r"\n(?s:.*)Processed a total of 6 messages",
+        )
+        return "with --partition and --offset; a whole topic needs groups"
+
+    def kafka_producer_perf_test(self) -> None:
+        topic = "tool-producer-perf"
+        self._world.create(topic)
+        self._run(
+            "org.apache.kafka.tools.ProducerPerformance",
+            *("--topic", topic, "--num-records", "20000", "--record-size", "200"),
+            *("--throughput", "-1"),
+            says=r"(?m)^20000 records sent, .*99.9th",
+            server=("--command-property", "bootstrap.servers=" + self._server[1]),
+        )
+        marks = self._world.reference.ask("watermarks", topic=topic, partition=0)
+        if marks != [0, 20000]:
+            raise Wrong(f"first and end {marks} after 20000 records")
+
+    def kafka_consumer_perf_test(self) -> None:
+        raise Cannot("needs groups")
+
+    def kafka_verifiable_producer(self) -> None:
+        topic = "tool-verifiable"
+        self._world.create(topic)
+        self._run(
+            "org.apache.kafka.tools.VerifiableProducer",
+            *("--topic", topic, "--max-messages", "500", "--acks", "-1"),
+            says=r'"acked":500',
+        )
+
+    def kafka_get_offsets(self) -> None:
+        topic = "tool-get-offsets"
+        self._world.create(topic, partitions=2, retention_ms="-1")
+        stamps = (1_000, 3_000, 2_000)
+        records = [record(b"x", timestamp=stamp) for stamp in stamps]
+        self._world.reference.ask("produce", topic=topic, codec="gzip", records=records)
+        # earliest, latest, the record with the greatest time stamp, and the first at or after 2,500.
+        for moment, offset in (("earliest", 0), ("latest", 3), ("max-timestamp", 1), ("2500", 1)):
+            self._run(
+                "org.apache.kafka.tools.GetOffsetShell",
+                *("--topic-partitions", f"{topic}:0", "--time", moment),
+                says=rf"(?m)^{topic}:0:{offset}$",
+            )
+
+    def kafka_delete_records(self) -> None:
+        topic = "tool-delete-records"
+        self._world.create(topic)
+        records = [record(b"x") for _ in range(10)]
+        self._world.reference.ask("produce", topic=topic, codec="none", records=records)
+        wish = (
+            f'{{"version": 1, "partitions": [{{"topic": "{topic}", "partition": 0, "offset": 7}}]}}'
+        )
+        file = self._scratch / "delete-records.json"
+        file.write_text(wish)
+        self._run(
+            "org.apache.kafka.tools.DeleteRecordsCommand",
+            *("--offset-json-file", str(file)),
+            says=rf"partition: {topic}-0\s+low_watermark: 7",
+        )
+
+    def kafka_configs(self) -> None:
+        topic, tool = "tool-configs", "kafka.admin.ConfigCommand"
+        self._world.create(topic, max_message_bytes="123456")
+        entity = ("--entity-type", "topics", "--entity-name", topic)
+        self._run(tool, "--describe", *entity, says=r"max\.message\.bytes=123456")
+        # All keys, with where each value comes from.
+        self._run(
+            tool,
+            *("--describe", "--all", *entity),
+            says=r"cleanup\.policy=delete sensitive=false synonyms=\{"
+            r"(?s:.*)max\.message\.bytes=123456 sensitive=false "
+            r"synonyms=\{DYNAMIC_TOPIC_CONFIG:max\.message\.bytes=123456"
+            r"(?s:.*)segment\.bytes=1073741824 sensitive=false synonyms=\{",
+        )
+
+    def kafka_broker_api_versions(self) -> str | None:
+        printed = self._run(
+            "org.apache.kafka.tools.BrokerApiVersionsCommand", says=r"Produce\(0\): .*usable: "
+        )
+        unusable = re.findall(r"(\w+)\(\d+\): [^\n]*UNSUPPORTED", printed)
+        return f"not served: {', '.join(unusable)}" if unusable else None
+
+    def kafka_cluster(self) -> None:
+        self._run(
+            "org.apache.kafka.tools.ClusterTool",
+            "cluster-id",
+            says=r"(?m)^Cluster ID: [\w-]{22}$",
+        )
+
+    def rows(self) -> list[Row]:
+        checks = (
+            self.kafka_topics,
+            self.kafka_console_producer,
+            self.kafka_console_consumer,
+            self.kafka_producer_perf_test,
+            self.kafka_consumer_perf_test,
+            self.kafka_verifiable_producer,
+            self.kafka_get_offsets,
+            self.kafka_delete_records,
+            self.kafka_configs,
+            self.kafka_broker_api_versions,
+            self.kafka_cluster,
+        )
+        return [(check.__name__.replace("_", "-"), COLUMN, check) for check in checks]
+
+    def _run(
+        self,
+        main_class: str,
+        *arguments: str,
+        says: str = "",
+        typed: str = "",
+        server: tuple[str, ...] | None = None,
+    ) -> str:
+        """What the tool prints. It must end well and its output must contain the pattern `says`."""
+        where = self._server if server is None else server
+        # A subcommand, where a tool has them, comes before all options.
+        options_at = 0 if arguments[:1] == () or arguments[0].startswith("--") else 1
+        words = (*arguments[:options_at], *where, *arguments[options_at:])
+        try:
+            done = subprocess.run(
+                self._java.command(main_class, *words),
+                input=typed,
+                capture_output=True,
+                text=True,
+                timeout=TOOL_SECONDS_MAX,
+            )
+        except subprocess.TimeoutExpired:
+            raise Wrong(f"{' '.join(arguments)}: no end after {TOOL_SECONDS_MAX} s") from None
+        printed = done.stdout + done.stderr
+        if done.returncode != 0:
+            raise Wrong(f"{' '.join(arguments)}: exit code {done.returncode}: {_last(printed)}")
+        if not re.search(says, printed):
+            raise Wrong(f"{' '.join(arguments)}: printed {_last(printed)}")
+        return printed
+
+
+def _last(printed: str) -> str:
+    lines = [line for line in printed.strip().splitlines() if not line.startswith("\tat ")]
+    return " / ".join(lines[-3:])[:600] or "nothing"
+
+
+def rows(broker: Broker, work: Path) -> list[Row]:
+    """The table's rows; raises CannotInstall where there is no Java."""
+    reference = REFERENCE.driver(work / "reference")
+    reference.aim_at(broker.bootstrap)
+    return Tools(java(), broker, World(reference, broker.data_dir), work).rows()
