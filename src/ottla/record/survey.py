@@ -107,7 +107,7 @@ def _uniform_run(data: bytes, at: int, index: int, run_end: int) -> _Run | None:
     """Survey the records `index`..`run_end`-1 if all have the layout of the first, else None.
 
     Compared are: length, offset deltas, key length, value length, header count (none). A timestamp
-    delta may vary within one byte.
+    delta may vary within one byte. Left whole on purpose: it is one comparison, column by column.
     """
     try:
         here = at

@@ -20,7 +20,6 @@ from tests.unit.core.log.building import (
     open_log,
     refused,
     state_of,
-    sync_all,
     valid,
 )
 from tests.unit.fakes.disk import MemoryDisk
@@ -144,22 +143,32 @@ def test_a_segment_holds_no_offset_that_31_bits_cannot_tell() -> None:
     log.check_invariants()
 
 
-def filled() -> tuple[MemoryDisk, Log]:
-    """40 batches of two records in several segments, with several index entries each."""
+LARGE_SEGMENTS = replace(SETTINGS, segment_bytes=30_000, index_interval_bytes=3_000)
+SIZES = {"small": (SMALL_SEGMENTS, 20), "large": (LARGE_SEGMENTS, 1_000)}
+
+
+def filled(size: str = "small") -> tuple[MemoryDisk, Log]:
+    """40 batches of two records in several segments, with several index entries each.
+
+    Large segments are found by their indexes, small ones by a scan.
+    """
+    settings, value_bytes = SIZES[size]
     disk = MemoryDisk()
-    log = open_log(disk, settings=SMALL_SEGMENTS)
+    log = open_log(disk, settings=settings)
     for at in range(40):
-        append(log, batch_bytes((NOW_MS + at, NOW_MS + at)), epoch=at // 15)
-    assert log.segment_count > 5
+        value = bytes(value_bytes)
+        append(log, batch_bytes((NOW_MS + at, NOW_MS + at), value=value), epoch=at // 15)
+    assert log.segment_count > 2
     return disk, log
 
 
-@pytest.mark.parametrize("size_bytes_max", [0, 1, 130, 300, 700, 1 << 20])
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size_bytes_max", [0, 1, 130, 300, 700, 3_000, 9_000, 20_000, 1 << 20])
 @pytest.mark.parametrize("at_least_one", [False, True])
 def test_a_reader_gets_every_batch_once_whatever_it_asks_for(
-    size_bytes_max: int, at_least_one: bool
+    size: str, size_bytes_max: int, at_least_one: bool
 ) -> None:
-    _, log = filled()
+    _, log = filled(size)
     got: list[int] = []
     start = 0
     while start < log.end_offset:
@@ -170,19 +179,20 @@ def test_a_reader_gets_every_batch_once_whatever_it_asks_for(
         assert len(piece) <= size_bytes_max or (at_least_one and len(offsets) == 1)
         got += offsets
         start = offsets[-1] + 2
-    size = len(batch_bytes((1, 2)))
-    assert got == (list(range(0, 80, 2)) if at_least_one or size_bytes_max >= size else [])
+    batch_size = len(contents(log)[0])
+    assert got == (list(range(0, 80, 2)) if at_least_one or size_bytes_max >= batch_size else [])
 
 
+@pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("with_memory", [False, True])
 def test_a_slice_begins_with_the_batch_of_its_start_and_ends_before_its_end(
-    with_memory: bool,
+    size: str, with_memory: bool
 ) -> None:
-    disk, log = filled()
+    disk, log = filled(size)
     for start in range(80):
         for end in (start, start + 1, start + 2, start + 5, 80, 99):
             if not with_memory:
-                log = open_log(disk.copy(), settings=SMALL_SEGMENTS) if start % 16 == 0 else log
+                log = open_log(disk.copy(), settings=log.settings) if start % 16 == 0 else log
             offsets = offsets_in(log.slice(start, end, 1 << 20, at_least_one=True))
             first = start // 2 * 2
             if first + 2 > min(end, 80):
@@ -192,10 +202,11 @@ def test_a_slice_begins_with_the_batch_of_its_start_and_ends_before_its_end(
                 assert offsets[-1] + 2 <= end
 
 
-def test_sealed_and_reopened_segments_read_the_same() -> None:
-    disk, log = filled()
+@pytest.mark.parametrize("size", SIZES)
+def test_sealed_and_reopened_segments_read_the_same(size: str) -> None:
+    disk, log = filled(size)
     log.close(NOW_MS)
-    twin = open_log(disk, settings=SMALL_SEGMENTS)
+    twin = open_log(disk, settings=log.settings)
     assert state_of(twin) == state_of(log)
     assert [batch.base_offset for batch in twin.batches(7, 20)] == list(range(6, 20, 2))
     twin.check_invariants()
@@ -246,20 +257,29 @@ def test_batches_with_offsets_keep_their_bytes_and_bring_their_epochs() -> None:
     assert log.epoch_end(6) == (-1, -1)
 
 
-def test_what_a_flush_request_names_survives_a_power_cut() -> None:
-    disk, log = filled()
-    sync_all(disk, log)
-    assert log.flushed_offset == log.recovery_point == 80
+def test_a_flush_names_the_files_that_are_not_yet_on_the_disk() -> None:
+    disk = MemoryDisk()
+    log = open_log(disk)
+    append(log)
+    request = log.flush_request()
+    assert request is not None
+    assert request.directory == DIRECTORY
+    assert {file.path.partition("/")[2] for file in request.files} == {
+        f"{0:020d}.log",
+        "leader-epoch-checkpoint",
+    }
+    assert log.flushed_offset == 0
+    log.flushed(1)
     assert log.flush_request() is None
     append(log)
     request = log.flush_request()
     assert request is not None
     assert request.partition == ("t", 0)
-    assert (request.end_offset, request.directory) == (81, None)
-    assert [file.path[-4:] for file in request.files] == [".log"]
-    assert log.flushed_offset == 80
-    log.flushed(81)
-    assert log.flushed_offset == 81
+    assert (request.end_offset, request.directory) == (2, None)
+    assert [file.path for file in request.files] == [f"{DIRECTORY}/{0:020d}.log"]
+    assert log.flushed_offset == 1
+    log.flushed(2)
+    assert log.flushed_offset == 2
 
 
 def test_the_recovery_point_waits_for_the_files_of_sealed_segments() -> None:
@@ -289,3 +309,35 @@ def test_settings_can_change_while_the_log_is_open() -> None:
     for _ in range(20):
         append(log)
     assert log.segment_count > 1
+
+
+def test_both_bounds_of_a_segment_may_be_reached_but_not_passed() -> None:
+    size = len(batch_bytes())
+    settings = replace(SETTINGS, segment_bytes=3 * size, index_interval_bytes=size)
+    disk = MemoryDisk()
+    log = open_log(disk, settings=settings)
+    for _ in range(3):
+        append(log)
+    assert log.segment_count == 1
+    append(log)
+    assert log.segment_count == 2
+    # Only before the third batch more than the interval was written since the beginning.
+    assert disk.files()[f"{DIRECTORY}/{0:020d}.index"] == struct.pack(">ii", 2, 2 * size)
+
+
+def test_a_sealed_segment_holds_the_recovery_point_until_its_own_flush_is_done() -> None:
+    log = open_log(MemoryDisk(), settings=replace(SETTINGS, retention_ms=0, segment_ms=50))
+    append(log)
+    first = log.flush_request()
+    append(log, batch_bytes((NOW_MS + 51,)))
+    log.truncate_to(1)
+    assert log.segment_count == 2  # an empty active segment, and the sealed one before it
+    second = log.flush_request()
+    assert first is not None
+    assert second is not None
+    assert first.end_offset == second.end_offset == 1
+    assert len(second.files) > len(first.files)
+    log.flushed(1)
+    assert (log.flushed_offset, log.recovery_point) == (1, 0)
+    log.flushed(1)
+    assert log.recovery_point == 1
