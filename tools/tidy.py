@@ -11,7 +11,7 @@ from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 SOURCE: Final = ROOT / "src" / "ottla"
-GENERATED: Final = ("wire/message/", "wire/stored/")
+GENERATED: Final = ("wire/message/", "wire/stored/", "wire/api.py", "errors.py")
 SHELLS: Final = ("aio/", "cli/", "console/", "sim/")
 EMPTY_NAMES: Final = frozenset({"utils", "util", "helpers", "helper", "common", "misc", "base", "manager", "service", "impl"})  # fmt: skip
 MODULE_LINES_MAX: Final = 600
