@@ -1,0 +1,116 @@
+"""Which leader epoch wrote which offsets: how replicas and consumers find where two logs part.
+
+Entries (epoch, start offset) are kept for the whole log, so that the history can be rebuilt from the
+batches at any time: `rebuild(history) == history`. An epoch may begin at the log's end while nothing
+was written in it yet. The file `leader-epoch-checkpoint` follows every change.
+
+Source: KIP-101, KIP-279, KIP-320.
+"""
+
+from bisect import bisect_left, bisect_right
+from typing import final
+
+from ottla.core.log import checkpoint
+from ottla.core.port import Disk
+from ottla.types import NO_EPOCH
+
+UNKNOWN: tuple[int, int] = (-1, -1)
+
+
+@final
+class EpochHistory:
+    """Epochs and their start offsets, both ascending."""
+
+    __slots__ = ("_directory", "_disk", "_epochs", "_starts", "unflushed")
+
+    def __init__(self, disk: Disk, directory: str, entries: list[tuple[int, int]]) -> None:
+        self._disk = disk
+        self._directory = directory
+        self._epochs = [epoch for epoch, _ in entries]
+        self._starts = [start for _, start in entries]
+        self.unflushed: bool = False
+        """The file was written since somebody set this to False."""
+
+    @property
+    def last_epoch(self) -> int:
+        """-1: no batch carries an epoch."""
+        return self._epochs[-1] if self._epochs else NO_EPOCH
+
+    @property
+    def path(self) -> str:
+        return f"{self._directory}/{checkpoint.EPOCHS}"
+
+    def entries(self) -> list[tuple[int, int]]:
+        return list(zip(self._epochs, self._starts, strict=True))
+
+    def assign(self, epoch: int, start_offset: int) -> None:
+        """From `start_offset` on, batches are of `epoch`. Older epochs that say otherwise go.
+
+        After an OSError nothing has changed.
+        """
+        if epoch < 0 or (
+            self._epochs and epoch == self._epochs[-1] and start_offset >= self._starts[-1]
+        ):
+            return
+        kept = min(bisect_left(self._epochs, epoch), bisect_left(self._starts, start_offset))
+        epochs = [*self._epochs[:kept], epoch]
+        starts = [*self._starts[:kept], start_offset]
+        self._write(epochs, starts)
+        self._epochs, self._starts = epochs, starts
+
+    def end_of(self, epoch: int, log_end_offset: int) -> tuple[int, int]:
+        """(the largest epoch at most `epoch`, where it ends); (-1, -1): unknown.
+
+        The last epoch ends at the log's end. An epoch older than all is answered with itself and
+        the start of the first one, so that a follower begins there.
+        """
+        if epoch < 0 or not self._epochs or epoch > self._epochs[-1]:
+            return UNKNOWN
+        if epoch == self._epochs[-1]:
+            return epoch, log_end_offset
+        above = bisect_right(self._epochs, epoch)
+        if above == 0:
+            return epoch, self._starts[0]
+        return self._epochs[above - 1], self._starts[above]
+
+    def epoch_of(self, offset: int) -> int:
+        """The epoch that wrote `offset`; -1: unknown."""
+        above = bisect_right(self._starts, offset)
+        return self._epochs[above - 1] if above else NO_EPOCH
+
+    def truncate_to(self, end_offset: int) -> None:
+        """Forget the epochs that begin at `end_offset` or later."""
+        if self._starts and self._starts[-1] >= end_offset:
+            while self._starts and self._starts[-1] >= end_offset:
+                self._starts.pop()
+                self._epochs.pop()
+            self._save()
+
+    def truncate_prefix(self, start_offset: int) -> None:
+        """Let the history begin at `start_offset`, in the epoch that wrote it."""
+        above = bisect_right(self._starts, start_offset)
+        if above and (above > 1 or self._starts[0] != start_offset):
+            self._epochs = self._epochs[above - 1 :]
+            self._starts = [start_offset, *self._starts[above:]]
+            self._save()
+
+    def clear(self) -> None:
+        if self._epochs:
+            self._epochs.clear()
+            self._starts.clear()
+            self._save()
+
+    def _save(self) -> None:
+        # A file that could not be written says too much, which the next start finds out.
+        self._write(self._epochs, self._starts)
+
+    def _write(self, epochs: list[int], starts: list[int]) -> None:
+        entries = zip(epochs, starts, strict=True)
+        self._disk.write_whole(self.path, checkpoint.format_epochs(entries))
+        self.unflushed = True
+
+    def check_invariants(self, log_end_offset: int) -> None:
+        assert self._epochs == sorted(set(self._epochs))
+        assert self._starts == sorted(self._starts)
+        assert len(self._epochs) == len(self._starts)
+        assert not self._starts or self._starts[-1] <= log_end_offset

@@ -1,0 +1,119 @@
+"""Which record is the first at or after a time, and which has the largest time.
+
+Exact per record: the time indexes choose the segment and where to begin, the headers the batch, and
+the records inside it, decompressed if need be, give the answer. Records outside start..end do not
+count, even where their batch reaches over an edge.
+
+Source: KIP-33, KIP-79, KIP-734.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+from ottla.core.log.segment import CorruptSegment, Entry, Segment, largest_timestamp
+from ottla.errors import RemoteProtocolError
+from ottla.record.batch import Batch
+from ottla.record.legacy import any_records_untrusted
+from ottla.record.record import Record, first_since_untrusted
+from ottla.types import NO_EPOCH, NO_TIMESTAMP
+
+_DECOMPRESSED_BYTES_MAX: Final = 256 * 1024 * 1024
+"""A look-up opens a stored batch; no sane producer packs more into one."""
+
+
+class TimestampOffset(NamedTuple):
+    """A record's time and place. `leader_epoch` -1: its batch carries none."""
+
+    timestamp_ms: int
+    offset: int
+    leader_epoch: int
+
+
+def first_offset(entry: Entry) -> int:
+    """The first offset of a batch; of an old wrapper, only its last one is known."""
+    return entry.base_offset if isinstance(entry, Batch) else entry.last_offset
+
+
+def first_since(
+    segments: Sequence[Segment], timestamp_ms: int, *, start: int, end: int
+) -> TimestampOffset | None:
+    """The first record in start..end whose time is at least `timestamp_ms`."""
+    for segment, segment_end in _with_ends(segments, end):
+        if segment_end <= start or segment.load_max_timestamp()[0] < timestamp_ms:
+            continue
+        for position, entry in segment.walk(segment.position_since(timestamp_ms, start)):
+            if isinstance(entry, Batch) and entry.base_offset >= end:
+                return None
+            if largest_timestamp(entry) >= timestamp_ms and entry.next_offset > start:
+                found = _first_inside(segment, position, entry, timestamp_ms, start)
+                if found is not None:
+                    return found if found.offset < end else None
+    return None
+
+
+def largest(segments: Sequence[Segment], *, start: int, end: int) -> TimestampOffset | None:
+    """The first record that has the largest timestamp of all in start..end."""
+    max_ms = NO_TIMESTAMP
+    for segment, segment_end in _with_ends(segments, end):
+        max_ms = max(max_ms, _largest_of(segment, start, segment_end))
+    return None if max_ms < 0 else first_since(segments, max_ms, start=start, end=end)
+
+
+def _with_ends(segments: Sequence[Segment], end: int) -> Iterator[tuple[Segment, int]]:
+    """The segments that begin before `end`, and where each ends, at most there."""
+    for at, segment in enumerate(segments):
+        if segment.base_offset >= end:
+            return
+        is_last = at + 1 == len(segments)
+        yield segment, end if is_last else min(end, segments[at + 1].base_offset)
+
+
+def _largest_of(segment: Segment, start: int, end: int) -> int:
+    max_ms, offset = segment.load_max_timestamp()
+    if max_ms < 0 or (segment.base_offset >= start and offset < end):
+        return max_ms
+    max_ms = NO_TIMESTAMP
+    found = segment.find(start)
+    if found is None:
+        return max_ms
+    for position, entry in segment.walk(found.position):
+        if first_offset(entry) >= end:
+            break
+        if largest_timestamp(entry) <= max_ms:
+            continue
+        if first_offset(entry) >= start and entry.next_offset <= end:
+            max_ms = largest_timestamp(entry)
+            continue
+        # Only some records of this batch count.
+        for record in _records(segment, position, entry):
+            if start <= record.offset < end:
+                max_ms = max(max_ms, record.timestamp_ms)
+    return max_ms
+
+
+def _first_inside(
+    segment: Segment, position: int, entry: Entry, timestamp_ms: int, start: int
+) -> TimestampOffset | None:
+    entry = segment.entry_at(position, entry.size_bytes)
+    if isinstance(entry, Batch):
+        try:
+            found = first_since_untrusted(
+                entry, timestamp_ms, from_offset=start, limit=_DECOMPRESSED_BYTES_MAX
+            )
+        except RemoteProtocolError as error:
+            raise CorruptSegment(segment.path(), position, str(error)) from error
+        if found is None:
+            return None
+        return TimestampOffset(found[1], found[0], entry.partition_leader_epoch)
+    for record in _records(segment, position, entry):
+        if record.timestamp_ms >= timestamp_ms and record.offset >= start:
+            return TimestampOffset(record.timestamp_ms, record.offset, NO_EPOCH)
+    return None
+
+
+def _records(segment: Segment, position: int, entry: Entry) -> list[Record]:
+    try:
+        whole = segment.entry_at(position, entry.size_bytes)
+        return any_records_untrusted(whole, limit=_DECOMPRESSED_BYTES_MAX)
+    except RemoteProtocolError as error:
+        raise CorruptSegment(segment.path(), position, str(error)) from error

@@ -1,0 +1,409 @@
+"""What of a partition's directory is believed when it is opened, and what is rebuilt.
+
+How the last process ended decides. *Clean*: everything is as it was closed. *Killed*: the page cache
+survived, so only the tail of the active segment may be torn, and only what its indexes held back is
+missing. *Power lost*: nothing that was not synced is believed: from the recovery point on, every
+batch's checksum is tested, and the log ends before the first one that is wrong.
+
+Promises: a recovered log is a prefix of what was written and holds everything up to the recovery
+point; recovering twice changes nothing more; damage to an index, a snapshot or a checkpoint never
+stops a start. What is cut is told as a WARNING, with file, position, offset and number of bytes.
+
+Source: KIP-101 (epochs), KIP-98 (snapshots), the bugs behind KAFKA-520, 12520, 16541. Elsewhere:
+who knows how the process ended, `aio/log_directory.py`.
+"""
+
+import logging
+from enum import Enum
+from typing import Final, final
+
+from ottla.core.log import checkpoint
+from ottla.core.log.epoch_history import EpochHistory
+from ottla.core.log.producer_state import ProducerState
+from ottla.core.log.segment import (
+    DELETED,
+    CorruptSegment,
+    Entry,
+    Segment,
+    largest_timestamp,
+)
+from ottla.core.log.snapshot import (
+    OFFSET_DIGITS,
+    base_offset_of,
+    remove_strays,
+    restore,
+    snapshot_offsets,
+)
+from ottla.core.port import Disk, File
+from ottla.record.batch import Batch, crc_is_right
+from ottla.record.legacy import entry_crc_is_right
+
+CLEANED: Final = ".cleaned"
+SWAP: Final = ".swap"
+
+log: Final = logging.getLogger(__name__)
+
+
+class Shutdown(Enum):
+    """How the last process that had this directory ended."""
+
+    CLEAN = "clean"
+    KILLED = "killed"
+    POWER_LOST = "power lost"
+
+
+@final
+class Recovery:
+    """Brings one partition's directory back. Used once, by `Log.open`."""
+
+    __slots__ = (
+        "_directory",
+        "_disk",
+        "_index_interval_bytes",
+        "_is_contiguous",
+        "_names",
+        "_now_ms",
+        "_recovery_point",
+        "_shutdown",
+        "_trusted_offset",
+        "epochs",
+        "producers",
+        "segments",
+    )
+
+    def __init__(
+        self,
+        disk: Disk,
+        directory: str,
+        names: list[str],
+        *,
+        shutdown: Shutdown,
+        recovery_point: int,
+        index_interval_bytes: int,
+        is_contiguous: bool,
+        now_ms: int,
+    ) -> None:
+        """`is_contiguous`: no compaction ever left a gap between the offsets of two segments."""
+        self._disk = disk
+        self._directory = directory
+        self._names = set(names)
+        self._shutdown = shutdown
+        self._recovery_point = recovery_point
+        self._index_interval_bytes = index_interval_bytes
+        self._is_contiguous = is_contiguous
+        self._now_ms = now_ms
+        self.segments: list[Segment] = []
+        self.epochs = EpochHistory(disk, directory, [])
+        self.producers = ProducerState(0)
+        self._trusted_offset: int = 0  # snapshots above it are not believed
+
+    def run(self, log_start: int) -> int:
+        """Fill `segments` (at least one), `epochs` and `producers`; returns the end offset."""
+        self._settle_leftovers()
+        self._find_segments()
+        rebuild_epochs = not self._load_epochs()
+        end_offset = self._settle_segments()
+        if end_offset < log_start or not self.segments:
+            end_offset = self._begin_at(log_start)
+            rebuild_epochs = False
+        start_offset = max(log_start, self.segments[0].base_offset)
+        if rebuild_epochs:
+            self.epochs.clear()
+            self._rebuild_epochs()
+        self.epochs.truncate_to(end_offset)
+        self.epochs.truncate_prefix(start_offset)
+        self._load_producers(start_offset, end_offset)
+        return end_offset
+
+    # Files
+
+    def _path(self, name: str) -> str:
+        return f"{self._directory}/{name}"
+
+    def _remove(self, name: str) -> None:
+        self._disk.remove(self._path(name))
+        self._names.discard(name)
+
+    def _settle_leftovers(self) -> None:
+        """Finish or undo what a process was doing with whole files when it ended."""
+        if any(name.endswith((DELETED, CLEANED, SWAP)) for name in self._names):
+            self._settle_renamed()
+        for name in [name for name in self._names if name.endswith("index")]:
+            if name[:OFFSET_DIGITS] + ".log" not in self._names:
+                log.warning("an index without a log is removed", extra={"file": self._path(name)})
+                self._remove(name)
+
+    def _settle_renamed(self) -> None:
+        for name in sorted(self._names):
+            # A metadata log's deleted snapshots are its own affair.
+            if name.endswith(DELETED) and ".checkpoint" not in name:
+                self._remove(name)
+        cleaned = [name for name in sorted(self._names) if name.endswith(CLEANED)]
+        swapped = [name for name in sorted(self._names) if name.endswith(SWAP)]
+        if cleaned:
+            # Compaction renames all its output from .cleaned to .swap, then to the final names: a
+            # .swap file at or above a .cleaned one belongs to an output that is not complete.
+            first = min(name[:OFFSET_DIGITS] for name in cleaned)
+            for name in [*[name for name in swapped if name[:OFFSET_DIGITS] >= first], *cleaned]:
+                self._remove(name)
+            swapped = [name for name in swapped if name in self._names]
+        if swapped:
+            self._finish_swap(swapped)
+
+    def _finish_swap(self, swapped: list[str]) -> None:
+        """Replace the segments that the swapped ones were made of."""
+        for name in swapped:
+            base_offset = base_offset_of(name, ".log" + SWAP)
+            if base_offset is None:
+                continue
+            end_offset = self._end_of_swapped(name, base_offset)
+            for old in sorted(self._names):
+                offset = base_offset_of(old, old[OFFSET_DIGITS:])
+                if not old.endswith(SWAP) and offset is not None:
+                    if base_offset <= offset < end_offset:
+                        self._remove(old)
+        for name in swapped:
+            final_name = name.removesuffix(SWAP)
+            self._disk.rename(self._path(name), self._path(final_name))
+            self._names.discard(name)
+            self._names.add(final_name)
+            log.info("a compacted segment is put in place", extra={"file": self._path(final_name)})
+
+    def _end_of_swapped(self, name: str, base_offset: int) -> int:
+        file = self._disk.open(self._path(name))
+        segment = self._segment(base_offset, file.size_bytes, file)
+        end_offset = base_offset
+        try:
+            for _, entry in segment.walk():
+                end_offset = entry.next_offset
+        except CorruptSegment as error:
+            log.warning("a compacted segment is damaged", extra={"problem": str(error)})
+        file.close()
+        return end_offset
+
+    def _segment(self, base_offset: int, size_bytes: int, file: File | None = None) -> Segment:
+        return Segment(
+            self._disk,
+            self._directory,
+            base_offset,
+            size_bytes,
+            index_interval_bytes=self._index_interval_bytes,
+            created_ms=self._now_ms,
+            file=file,
+        )
+
+    def _find_segments(self) -> None:
+        for name in sorted(self._names):
+            base_offset = base_offset_of(name, ".log")
+            if base_offset is not None:
+                size_bytes = self._disk.size_bytes(self._path(name))
+                self.segments.append(self._segment(base_offset, size_bytes))
+
+    # Segments
+
+    def _settle_segments(self) -> int:
+        """Bring the segments into a state that can be trusted; returns the end offset."""
+        segments = self.segments
+        self._trusted_offset = (1 << 63) - 1
+        if not segments:
+            return -1
+        if self._shutdown is Shutdown.POWER_LOST:
+            first = max(
+                (
+                    at
+                    for at, segment in enumerate(segments)
+                    if segment.base_offset <= self._recovery_point
+                ),
+                default=0,
+            )
+            self._trusted_offset = segments[first].base_offset
+            self._rescan_from(first)
+            for segment in segments[:first]:
+                self._rebuild_missing(segment)
+            return segments[-1].end_offset()
+        for segment in segments:
+            self._rebuild_missing(segment)
+        active = segments[-1]
+        try:
+            if self._shutdown is Shutdown.CLEAN:
+                return active.end_offset()
+            return self._rescan_tail(active)
+        except CorruptSegment as error:
+            # Not what a killed process leaves, and not what a clean stop leaves: test everything.
+            log.warning(
+                "the active segment is damaged; every batch of it is tested",
+                extra={"file": active.path(), "position": error.position, "problem": error.problem},
+            )
+            self._trusted_offset = active.base_offset
+            self._rescan_from(len(segments) - 1)
+            return active.end_offset()
+
+    def _rescan_from(self, first: int) -> None:
+        """Test the segments from `first` on; behind the first damage or gap, nothing is kept."""
+        end_offset = -1
+        for at in range(first, len(self.segments)):
+            segment = self.segments[at]
+            if self._is_contiguous and end_offset not in (-1, segment.base_offset):
+                # The end of the segment before it was lost, and lost so that no batch is torn.
+                self._drop_from(at)
+                return
+            damage, end_offset = self._rescan(segment)
+            if damage is not None:
+                # What is behind goes first: a cut with something behind it would look like a log.
+                self._drop_from(at + 1)
+                self._cut(segment, damage.position, end_offset, damage.problem)
+                segment.end_rebuild()
+                return
+            segment.end_rebuild()
+
+    def _rebuild_missing(self, segment: Segment) -> None:
+        if segment.size_bytes == 0:
+            return
+        for suffix in (".index", ".timeindex"):
+            name = f"{segment.base_offset:020d}{suffix}"
+            if name not in self._names:
+                log.warning("a missing index is rebuilt", extra={"file": self._path(name)})
+                try:
+                    segment.rebuild_indexes()
+                except CorruptSegment as error:
+                    # Sealed and damaged: what is readable stays readable.
+                    log.error("a segment is damaged", extra={"problem": str(error)})
+                return
+
+    def _rescan_tail(self, segment: Segment) -> int:
+        """After a kill: index what the indexes held back, and cut a batch that was being written."""
+        first = segment.resume_indexes()
+        end_offset = segment.base_offset
+        last: tuple[int, Entry] | None = None
+        torn: CorruptSegment | None = None
+        try:
+            for position, entry in segment.walk(first):
+                if entry.next_offset <= end_offset:
+                    raise CorruptSegment(segment.path(), position, "offsets do not grow")
+                segment.note(
+                    position, entry.size_bytes, entry.next_offset - 1, largest_timestamp(entry)
+                )
+                end_offset = entry.next_offset
+                last = (position, entry)
+        except CorruptSegment as error:
+            if last is None and first > 0:
+                raise
+            torn = error
+        if last is not None:
+            position, entry = last
+            if not _checksum_is_right(segment.entry_at(position, entry.size_bytes)):
+                raise CorruptSegment(segment.path(), position, "the checksum is wrong")
+        if torn is not None:
+            self._cut(segment, torn.position, end_offset, torn.problem)
+        segment.end_rebuild()
+        return end_offset
+
+    def _rescan(self, segment: Segment) -> tuple[CorruptSegment | None, int]:
+        """Test every batch and index it. Returns the first damage, and the offset where it is."""
+        next_offset = segment.base_offset
+        segment.begin_rebuild()
+        try:
+            for position, entry in segment.walk(whole=True):
+                first_offset = entry.base_offset if isinstance(entry, Batch) else entry.last_offset
+                if first_offset < next_offset:
+                    raise CorruptSegment(segment.path(), position, "offsets do not grow")
+                if not _checksum_is_right(entry):
+                    raise CorruptSegment(segment.path(), position, "the checksum is wrong")
+                segment.note(
+                    position, entry.size_bytes, entry.next_offset - 1, largest_timestamp(entry)
+                )
+                if isinstance(entry, Batch):
+                    self._note_epoch(entry)
+                next_offset = entry.next_offset
+        except CorruptSegment as error:
+            return error, next_offset
+        return None, next_offset
+
+    def _cut(self, segment: Segment, position: int, end_offset: int, problem: str) -> None:
+        log.warning(
+            "the log is cut at its last whole batch",
+            extra={
+                "file": segment.path(),
+                "position": position,
+                "offset": end_offset,
+                "bytes": segment.size_bytes - position,
+                "problem": problem,
+            },
+        )
+        segment.cut_at(position, end_offset)
+
+    def _drop_from(self, at: int) -> None:
+        """Remove the segments behind one that was cut, the last one first."""
+        while len(self.segments) > at:
+            segment = self.segments[-1]
+            log.warning(
+                "a segment behind the cut is removed",
+                extra={
+                    "file": segment.path(),
+                    "position": 0,
+                    "offset": segment.base_offset,
+                    "bytes": segment.size_bytes,
+                },
+            )
+            segment.remove_files()
+            self.segments.pop()
+
+    def _begin_at(self, log_start: int) -> int:
+        """Start an empty log: there is no segment, or all of them end before the log begins."""
+        self._drop_from(0)
+        segment = self._segment(log_start, 0)
+        segment.create_files()
+        self.segments.append(segment)
+        self.epochs.clear()
+        return log_start
+
+    # Epochs and producers
+
+    def _load_epochs(self) -> bool:
+        """False: there is no history to be believed."""
+        if checkpoint.EPOCHS not in self._names:
+            return not any(segment.size_bytes for segment in self.segments)
+        path = self._path(checkpoint.EPOCHS)
+        try:
+            entries = checkpoint.parse_epochs(path, self._disk.read_whole(path) or b"")
+        except checkpoint.MalformedFile as error:
+            log.warning("the epoch history is rebuilt", extra={"problem": str(error)})
+            return False
+        self.epochs = EpochHistory(self._disk, self._directory, entries)
+        return True
+
+    def _rebuild_epochs(self) -> None:
+        for segment in self.segments:
+            for _, entry in segment.walk():
+                if isinstance(entry, Batch):
+                    self._note_epoch(entry)
+
+    def _note_epoch(self, batch: Batch) -> None:
+        if batch.partition_leader_epoch > self.epochs.last_epoch:
+            self.epochs.assign(batch.partition_leader_epoch, batch.base_offset)
+
+    def _load_producers(self, start_offset: int, end_offset: int) -> None:
+        offsets = snapshot_offsets(self._names)
+        self.producers = restore(
+            self._disk,
+            self._directory,
+            offsets,
+            self.segments,
+            start_offset=start_offset,
+            end_offset=end_offset,
+            offset_max=self._trusted_offset,
+            rebuild_aborted=self._shutdown is not Shutdown.CLEAN,
+        )
+        if offsets:
+            remove_strays(
+                self._disk,
+                self._directory,
+                offsets,
+                believed=self.producers.snapshot_offset,
+                bases=[segment.base_offset for segment in self.segments],
+                end_offset=end_offset,
+            )
+
+
+def _checksum_is_right(entry: Entry) -> bool:
+    return crc_is_right(entry) if isinstance(entry, Batch) else entry_crc_is_right(entry)
