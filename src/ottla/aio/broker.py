@@ -162,6 +162,7 @@ class Broker:
         await asyncio.wait((self._ready, self.ended), return_when=asyncio.FIRST_COMPLETED)
         if self.ended.done():
             raise CannotStart(f"{self._directory.path}: {self.ended.result()}.")
+        self._directory.note_boot()
         await self._server.listen(self._settings.listeners)
 
     def _open_node(self) -> None:

@@ -164,14 +164,11 @@ class Connection(asyncio.BufferedProtocol):
         self.idle_sweeps = 0
         self._in_turn = True
         try:
-            calls = self._wire.received(nbytes)
-            if not calls:
-                self._gather(nbytes)
-            elif self._unfinished_bytes:
-                self._finish()
-            for call, message in calls:
-                if self._is_open:  # what came before may have ended it
-                    self._host.requested(call, message)
+            for call, message in self._wire.received(nbytes):
+                self._host.requested(call, message)
+                if not self._is_open:
+                    break
+            self._gather(self._wire.unfinished_bytes)
         except RemoteProtocolError as error:
             self._refuse(error)
         except (AssertionError, Bug) as error:
@@ -205,7 +202,7 @@ class Connection(asyncio.BufferedProtocol):
             self._wire.closed()
             self._outbox.clear()
             self._hold(0)
-            self._finish()
+            self._gather(0)
             self._host.closed(self)
 
     # What the server asks for
@@ -242,7 +239,9 @@ class Connection(asyncio.BufferedProtocol):
             self._loop.call_soon(self._pump_later)
 
     def end(self, reason: str) -> None:
-        """Close the connection, with one WARNING. What was already written is still sent."""
+        """Close the connection, with one WARNING. What was already answered is still sent."""
+        if self._is_open:
+            self.pump()
         if self._is_open:
             log.warning(
                 "connection closed: %s",
@@ -377,18 +376,17 @@ class Connection(asyncio.BufferedProtocol):
         self._host.held_bytes += held_bytes - self._held_bytes
         self._held_bytes = held_bytes
 
-    def _gather(self, more_bytes: int) -> None:
-        """The end of a large request has not come. All unfinished ones together have a bound."""
-        self._unfinished_bytes += more_bytes
+    def _gather(self, unfinished_bytes: int) -> None:
+        """So much has come of a request whose end has not. All of them together have a bound."""
+        more_bytes = unfinished_bytes - self._unfinished_bytes
+        if not more_bytes:
+            return
+        self._unfinished_bytes = unfinished_bytes
         self._host.unfinished_bytes += more_bytes
         bytes_max = self._host.unfinished_bytes_max
-        if bytes_max is not None and self._host.unfinished_bytes > bytes_max:
+        if more_bytes > 0 and bytes_max is not None and self._host.unfinished_bytes > bytes_max:
             # Waiting could be for ever: each of them may need the room that the others hold.
             self.end(f"unfinished requests are above queued.max.request.bytes={bytes_max:,} in all")
-
-    def _finish(self) -> None:
-        self._host.unfinished_bytes -= self._unfinished_bytes
-        self._unfinished_bytes = 0
 
     def _refuse(self, error: RemoteProtocolError) -> None:
         reason = str(error)

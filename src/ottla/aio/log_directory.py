@@ -94,7 +94,7 @@ class LogDirectory:
             raise CannotStart(f"{self._in_identity('directory.id')}: {error}.") from None
 
     def open_for_writing(self) -> None:
-        """Learn how the last process ended, and note that the directory is now in use."""
+        """Learn how the last process ended; from now on it counts as not cleanly stopped."""
         marker = os.path.join(self.path, CLEAN_MARKER)
         boot_id = _boot_id()
         last_boot_id = _read(os.path.join(self.path, BOOT))
@@ -104,12 +104,19 @@ class LogDirectory:
             self.shutdown = Shutdown.KILLED
         else:
             self.shutdown = Shutdown.POWER_LOST
-        _replace(self.path, BOOT, f"{boot_id or 'unknown'}\n")
         try:
             os.unlink(marker)
         except FileNotFoundError:
             return
         _sync_directory(self.path)
+
+    def note_boot(self) -> None:
+        """The logs are open, and right as far as the page cache goes.
+
+        Not before: a process that is killed while it examines them after a power cut must not pass
+        for one whose page cache can be believed.
+        """
+        _replace(self.path, BOOT, f"{_boot_id() or 'unknown'}\n")
 
     def release(self, *, clean_broker_epoch: int | None = None) -> None:
         """Let others have it. With an epoch: everything is on the disk, so leave the marker."""

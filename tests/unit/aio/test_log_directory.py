@@ -203,7 +203,9 @@ def reopened(path: Path, claimed: list[LogDirectory]) -> Shutdown:
 @pytest.fixture
 def used(tmp_path: Path, claimed: list[LogDirectory]) -> LogDirectory:
     assert reopened(tmp_path, claimed) is Shutdown.CLEAN
-    return claimed.pop()
+    directory = claimed.pop()
+    directory.note_boot()
+    return directory
 
 
 def test_the_marker_says_clean(
@@ -227,6 +229,16 @@ def test_no_marker_and_another_boot_is_a_lost_power(
     used.release()
     (tmp_path / ".ottla_boot").write_text("another-boot\n")
     assert reopened(tmp_path, claimed) is Shutdown.POWER_LOST
+
+
+def test_a_process_killed_while_it_examines_lost_power_leaves_it_lost(
+    tmp_path: Path, claimed: list[LogDirectory], used: LogDirectory
+) -> None:
+    used.release()
+    (tmp_path / ".ottla_boot").write_text("another-boot\n")
+    for _ in range(2):  # the first is killed before `note_boot`
+        assert reopened(tmp_path, claimed) is Shutdown.POWER_LOST
+        claimed.pop().release()
 
 
 def test_where_no_boot_id_is_known_the_worst_is_assumed(

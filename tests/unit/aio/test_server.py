@@ -511,7 +511,6 @@ BAD_FRAMES = {
     "unknown api": struct.pack(">ihhi", 8, 999, 0, 0),
     "garbage": bytes(range(200, 256)) * 3,
     "cut header": struct.pack(">ihhihb", 11, 18, 0, 0, 100, 65),
-    "trailing bytes": struct.pack(">ihhih", 12, 18, 0, 0, -1) + b"xx",
 }
 
 

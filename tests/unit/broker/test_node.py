@@ -245,7 +245,7 @@ def test_an_api_that_is_not_served_is_refused_with_the_protocols_own_error() -> 
     [
         (1, 77, "Fetch version 77"),  # a version beyond the codec
         (2, -1, "ListOffsets version -1"),
-        (8, 2, "OffsetCommit version 2"),  # an API that is not served
+        (8, 99, "OffsetCommit version 99"),  # an API that is not served
     ],
 )
 def test_where_no_answer_can_say_so_the_connection_is_closed(

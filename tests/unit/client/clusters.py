@@ -1,0 +1,41 @@
+"""Pictures of clusters for tests."""
+
+from ottla.client.metadata import ClusterView, cluster_untrusted
+from ottla.wire.message.metadata import (
+    MetadataResponse,
+    MetadataResponseBroker,
+    MetadataResponsePartition,
+    MetadataResponseTopic,
+)
+
+TOPIC_ID = bytes(range(16))
+
+
+def described(*leaders: int, name: str = "t", error_code: int = 0) -> MetadataResponse:
+    """A topic whose partition i is led by leaders[i]; brokers 1 and 2 exist."""
+    return MetadataResponse(
+        brokers=[MetadataResponseBroker(node, f"host{node}", 9092) for node in (1, 2)],
+        cluster_id="c",
+        controller_id=1,
+        topics=[
+            MetadataResponseTopic(
+                error_code=error_code,
+                name=name,
+                topic_id=TOPIC_ID,
+                partitions=[
+                    MetadataResponsePartition(
+                        partition_index=index,
+                        leader_id=leader,
+                        leader_epoch=5,
+                        replica_nodes=[1, 2],
+                        isr_nodes=[leader],
+                    )
+                    for index, leader in enumerate(leaders)
+                ],
+            )
+        ],
+    )
+
+
+def cluster(*leaders: int) -> ClusterView:
+    return cluster_untrusted(described(*leaders))
