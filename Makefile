@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: help setup serve test check gen compat clean
+.PHONY: help setup serve test check gen compat chaos sim sim-shrink mutants fuzz clean
 help:            ## this table
 	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 18
 
@@ -39,6 +39,28 @@ gen: $(STAMP)    ## schema -> code and reference pages
 
 compat: $(STAMP) ## unmodified clients against a real broker process; prints client x capability
 	$(BIN)/python tests/compat/run.py $(ARGS)
+
+chaos: $(STAMP)  ## real processes killed, paused, cut from power, out of space, with flipped bits
+	$(BIN)/python tests/chaos/run.py $(ARGS)
+
+SEEDS ?= 2000
+FIRST ?= 0
+
+sim: $(STAMP)    ## the simulator: SEEDS=2000 FIRST=0; SEED=n shows one world with its whole timeline
+	$(BIN)/python tools/sim.py $(if $(SEED),--seed $(SEED),--seeds $(SEEDS) --first $(FIRST)) $(ARGS)
+
+sim-shrink: $(STAMP)  ## the smallest script that fails like SEED=n
+	$(BIN)/python tools/sim.py --shrink $(SEED) $(ARGS)
+
+mutants: $(STAMP)  ## old mistakes made on purpose: which seed finds each, and how soon
+	$(BIN)/python tools/mutants.py $(ARGS)
+
+FRAMES ?= 300000
+
+fuzz: $(STAMP)   ## hostile callers: frames in process and over sockets, bombs, storms, stalled readers (3 min)
+	$(BIN)/python -m tests.fuzz.frames --frames $(FRAMES)
+	$(BIN)/python -m tests.fuzz.sockets --frames 50000
+	$(BIN)/python -m tests.fuzz.hostile --quick
 
 clean:           ## what make made
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .compat

@@ -37,17 +37,27 @@ VARINT_BYTES_MAX: Final = 5
 VARLONG_BYTES_MAX: Final = 10
 """A longer encoding is not a 32-bit or 64-bit number."""
 
+QUOTED_CHARACTERS_MAX: Final = 300
+"""Of a caller's own text, in an error message: a topic's name is never longer. Whole, it could fill an
+answer's string (32,767 bytes), and a message about many of them could outgrow the request."""
+
 # ---- connections
 
 IN_FLIGHT_PER_CONNECTION_MAX: Final = 1_000
 """Requests of one connection without an answer; then its reading pauses. Clients use 5; answers are
 kept in order, so one slow request holds back all that come after it."""
 
+CALLS_PER_TURN_MAX: Final = 32
+"""Requests of one connection before the others get their turn: ten thousand fit one read."""
+
 AUTHENTICATION_TIMEOUT_MS: Final = 10_000
 """TLS handshake and authentication together: a peer that is silent gives its place back."""
 
 WRITE_BUFFER_BYTES_MAX: Final = 2 * 55 * 1024 * 1024
 """Unsent answers of one connection: twice the largest fetch answer. Then its reading pauses."""
+
+UNSENT_BYTES_MAX: Final = 256 * 1024
+"""Unsent bytes of one connection in the kernel, which are not part of any number above."""
 
 FETCH_ANSWERS_BYTES_MAX: Final = 256 * 1024 * 1024
 """Unsent answers of all connections: a thousand stalled consumers must not fill the memory."""
@@ -61,7 +71,10 @@ DECOMPRESSION_FACTOR_MAX: Final = 10
 """A decompressed batch, as a multiple of max.message.bytes: no bomb may fill the memory."""
 
 DECOMPRESSION_RATIO_MAX: Final = 1_000
-"""Decompressed to compressed bytes. Real data stays below a few hundred."""
+"""Decompressed to compressed bytes, above max.message.bytes. Real data stays below a few hundred."""
+
+DECOMPRESSED_BYTES_MAX: Final = FRAME_BYTES_MAX
+"""One batch, whatever a topic's max.message.bytes is: what could have been sent as it is."""
 
 HEADERS_PER_RECORD_MAX: Final = 100_000
 """One record's headers; besides, the bytes for them must be there."""
@@ -77,6 +90,10 @@ PARTITIONS_PER_REQUEST_MAX: Final = 10_000
 PARTITIONS_PER_BROKER_MAX: Final = 100_000
 """Each costs a directory, three files and some kilobytes of memory."""
 
+CONFIG_ROWS_PER_ANSWER_MAX: Final = 100_000
+"""Settings that one answer describes: some three thousand topics. A resource is asked for in ten
+bytes and told in thirty kilobytes, so a small request could fill the memory."""
+
 FETCH_SESSION_PARTITIONS_MAX: Final = 100_000
 """Partitions that one fetch session remembers."""
 
@@ -90,3 +107,15 @@ SETTINGS_FILE_BYTES_MAX: Final = 1024 * 1024
 
 SECRET_FILE_BYTES_MAX: Final = 64 * 1024
 """A value given as a file (`..._FILE`)."""
+
+
+def shortened(text: str) -> str:
+    """What a caller said, as far as an error message may repeat it."""
+    return text if len(text) <= QUOTED_CHARACTERS_MAX else text[:QUOTED_CHARACTERS_MAX] + "..."
+
+
+def quoted(text: str) -> str:
+    """What a caller said, as an error message may repeat it: `'evil\\n'`, `'aaaaaaaa'...`."""
+    if len(text) <= QUOTED_CHARACTERS_MAX:
+        return repr(text)
+    return f"{text[:QUOTED_CHARACTERS_MAX]!r}..."

@@ -63,6 +63,9 @@ class ServedNode(Protocol):
     def is_ready(self) -> bool: ...
 
     @property
+    def is_examined(self) -> bool: ...
+
+    @property
     def is_durable(self) -> bool: ...
 
     @property
@@ -149,6 +152,8 @@ class Broker:
             self._server = Server(connections, self._callers(), self._loop)
             directory.open_for_writing()
             self._disk = RealDisk(directory.path, descriptors_max=files_max)
+            if directory.shutdown is Shutdown.POWER_LOST:
+                self._disk.forget_page_cache()
             self._flusher = Flusher(self._disk, self._flushed_elsewhere)
             opened = True
         finally:
@@ -162,7 +167,8 @@ class Broker:
         await asyncio.wait((self._ready, self.ended), return_when=asyncio.FIRST_COMPLETED)
         if self.ended.done():
             raise CannotStart(f"{self._directory.path}: {self.ended.result()}.")
-        self._directory.note_boot()
+        if self._node.is_examined:
+            self._directory.note_boot()
         await self._server.listen(self._settings.listeners)
 
     def _open_node(self) -> None:
@@ -209,6 +215,7 @@ class Broker:
             self._perform(self._node.stop(self._clock.now_ms()))
             if await self._flushes_end() and not self.ended.done():
                 self._perform(self._node.close(self._clock.now_ms()))
+                self._flusher.retry()
                 flushed = await self._flushes_end()
                 await self._server.close(_FAREWELL_TIMEOUT_S)
                 self._disk.sync_all()
@@ -272,6 +279,8 @@ class Broker:
         if not self._is_running or self.ended.done():
             return
         try:
+            if isinstance(event, Flushed) and event.error is not None:
+                self._directory.distrust_page_cache()
             self._perform(self._node.step(self._clock.now_ms(), event))
             self._look_whether_ready()
             self._settle()

@@ -15,11 +15,16 @@ Elsewhere: framing and order, `wire/server.py`; how many connections, `server.py
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Iterator
 from typing import Final, Protocol, assert_never, cast, final
 
 from ottla.core.port import FileSlice
 from ottla.errors import Bug, RemoteProtocolError
-from ottla.limits import IN_FLIGHT_PER_CONNECTION_MAX, WRITE_BUFFER_BYTES_MAX
+from ottla.limits import (
+    CALLS_PER_TURN_MAX,
+    IN_FLIGHT_PER_CONNECTION_MAX,
+    WRITE_BUFFER_BYTES_MAX,
+)
 from ottla.types import Payload
 from ottla.wire.api import Message
 from ottla.wire.frame import ForeignProtocol, ForeignProtocolError
@@ -79,6 +84,7 @@ class Connection(asyncio.BufferedProtocol):
     """Made for each accepted connection; the transport drives it."""
 
     __slots__ = (
+        "_going_on_later",
         "_held_bytes",
         "_host",
         "_in_turn",
@@ -94,6 +100,7 @@ class Connection(asyncio.BufferedProtocol):
         "_sent_of_slice_bytes",
         "_transport",
         "_unfinished_bytes",
+        "_untaken_bytes",
         "_wire",
         "_writing_paused",
         "connection_id",
@@ -113,9 +120,11 @@ class Connection(asyncio.BufferedProtocol):
         self._held_bytes = 0  # as last told to the host
         self._sent_of_slice_bytes = 0  # of the file slice at the outbox's head
         self._unfinished_bytes = 0  # of a request whose end has not come yet
+        self._untaken_bytes = 0  # by the peer, at the last sweep
         self._in_turn = False
         self._is_counted = False  # the host knows it
         self._is_open = False  # its calls are taken and answered
+        self._going_on_later = False
         self._pumping_later = False
         self._reading_ended = False
         self._reading_paused = False
@@ -162,11 +171,18 @@ class Connection(asyncio.BufferedProtocol):
         if not self._is_open:
             return
         self.idle_sweeps = 0
+        self._take(self._wire.received(nbytes))
+
+    def _take(self, requests: Iterator[tuple[Call, Message | None]]) -> None:
+        """One turn: hand over calls, send what was answered. What is too much for it is left."""
         self._in_turn = True
         try:
-            for call, message in self._wire.received(nbytes):
+            for taken, (call, message) in enumerate(requests, 1):
                 self._host.requested(call, message)
                 if not self._is_open:
+                    break
+                if taken == CALLS_PER_TURN_MAX or self._outbox_bytes > HELD_BYTES_PAUSE:
+                    self._wire.leave()
                     break
             self._gather(self._wire.unfinished_bytes)
         except RemoteProtocolError as error:
@@ -178,7 +194,7 @@ class Connection(asyncio.BufferedProtocol):
         self._in_turn = False
         if self._outbox:
             self.pump()
-        if self._wire.in_flight or self._held_bytes:
+        if self._wire.in_flight or self._held_bytes or self._wire.has_left or self._reading_paused:
             self._regulate()
         self._host.turn_ended()
 
@@ -207,10 +223,24 @@ class Connection(asyncio.BufferedProtocol):
 
     # What the server asks for
 
-    @property
-    def waits(self) -> bool:
-        """True while a call has no answer or an answer is on its way: not idle."""
-        return bool(self._is_open and (self._wire.in_flight or self._outbox))
+    def swept(self) -> int:
+        """A sweep passes: how many have, since the peer sent something or took something of ours.
+
+        Who waits for an answer that is not there yet is not idle; who does not take one that is, is.
+        """
+        untaken_bytes = self._transport.get_write_buffer_size()
+        is_owed = self._wire.in_flight or self._wire.has_left
+        is_our_turn = self._is_open and is_owed and not untaken_bytes
+        if is_our_turn or untaken_bytes != self._untaken_bytes:
+            self.idle_sweeps = 0
+        else:
+            self.idle_sweeps += 1
+        self._untaken_bytes = untaken_bytes
+        return self.idle_sweeps
+
+    def end_idle(self) -> None:
+        """Nothing has moved for too long. What the peer has not taken by now it will not take."""
+        self._is_over(abort=self._untaken_bytes > 0)
 
     def answer(self, call: Call, response: Message | None) -> None:
         """Send the response when its turn comes. Within `buffer_updated`: at the turn's end."""
@@ -351,20 +381,35 @@ class Connection(asyncio.BufferedProtocol):
             self._regulate()
 
     def _regulate(self) -> None:
-        """Pause or resume reading."""
+        """Pause or resume reading; what was read and left comes first."""
         if not self._is_open or self._reading_ended:
             return
         in_flight, held_bytes = self._wire.in_flight, self._held_bytes
-        if self._reading_paused:
-            if (
-                in_flight <= IN_FLIGHT_PER_CONNECTION_MAX // 2
-                and held_bytes <= HELD_BYTES_PAUSE // 2
-            ):
-                self._reading_paused = False
-                self._transport.resume_reading()
-        elif in_flight >= IN_FLIGHT_PER_CONNECTION_MAX or held_bytes > HELD_BYTES_PAUSE:
+        full = in_flight >= IN_FLIGHT_PER_CONNECTION_MAX or held_bytes > HELD_BYTES_PAUSE
+        if self._wire.has_left:
+            self._pause_reading()
+            if not full and not self._going_on_later:
+                self._going_on_later = True
+                self._loop.call_soon(self._go_on)
+        elif full:
+            self._pause_reading()
+        elif (
+            self._reading_paused
+            and in_flight <= IN_FLIGHT_PER_CONNECTION_MAX // 2
+            and held_bytes <= HELD_BYTES_PAUSE // 2
+        ):
+            self._reading_paused = False
+            self._transport.resume_reading()
+
+    def _pause_reading(self) -> None:
+        if not self._reading_paused:
             self._reading_paused = True
             self._transport.pause_reading()
+
+    def _go_on(self) -> None:
+        self._going_on_later = False
+        if self._is_open and not self._reading_ended:
+            self._take(self._wire.left())
 
     def _held_now(self) -> int:
         held_bytes = self._outbox_bytes + self._wire.pending_reply_bytes

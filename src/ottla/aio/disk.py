@@ -10,7 +10,8 @@ Everything but `sync`, `sync_all` and `write_whole_durably` belongs to the loop'
 three may run in a flush thread while the loop goes on appending; what both touch (which descriptor
 belongs to which file, under which name) is guarded by one lock, which an append never takes.
 
-Elsewhere: when to flush, `flusher.py`; who may use the directory at all, `log_directory.py`.
+Elsewhere: when to flush, `flusher.py`; who may use the directory at all, `log_directory.py`. Left
+whole on purpose: all of it keeps one account of names, descriptors and what is not yet synced.
 """
 
 import errno
@@ -19,18 +20,24 @@ import resource
 import stat
 import sys
 import threading
+import time
 from collections import deque
-from collections.abc import Iterable, Sequence
-from typing import Final, final
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, TypeVar, final
 
 from ottla.core.port import File
 from ottla.types import Uuid, uuid_to_text
+
+Opened = TypeVar("Opened", int, int | None)
 
 _FLAGS: Final = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
 _DIRECTORY_FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY
 _FILE_MODE: Final = 0o600
 _DIRECTORY_MODE: Final = 0o700
 _CHUNKS_PER_CALL_MAX: Final = 1024  # IOV_MAX of Linux and macOS
+_EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE)
+_EXHAUSTED_TRIES_MAX: Final = 200
+_EXHAUSTED_PAUSE_S: Final = 0.02
 _SYNC_ALL_SINGLY_MAX: Final = 256  # more files than this: one sync() of everything is cheaper
 
 
@@ -127,13 +134,18 @@ class RealFile:
 
 @final
 class RealDisk:
-    """One directory, which must exist. `close()` gives all descriptors back."""
+    """One directory, which must exist. `close()` gives all descriptors back.
 
-    def __init__(self, directory: str, *, descriptors_max: int) -> None:
+    `read_only`: for looking at a directory that another process serves; what would write fails.
+    """
+
+    def __init__(self, directory: str, *, descriptors_max: int, read_only: bool = False) -> None:
         assert os.path.isabs(directory), directory
         assert descriptors_max > 0
         self.directory = directory
         self.descriptors_max = descriptors_max
+        self._flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW if read_only else _FLAGS
+        self._is_read_only = read_only
         self._root = os.open(directory, _DIRECTORY_FLAGS)
         # All files that were ever opened and still exist, so that two opens of a path meet in one
         # handle and a rename finds it. Keyed by directory, then by name.
@@ -141,7 +153,9 @@ class RealDisk:
         self._open: deque[RealFile] = deque()
         self._open_count = 0
         self._changed_directories: set[str] = set()
-        self._changed_paths: set[str] = set()  # by write_whole, which keeps no handle
+        # By write_whole, which keeps no handle: directory -> names, so that a rename looks at its own.
+        self._changed_names: dict[str, set[str]] = {}
+        self._overtaken: dict[str, bool] = {}  # by path that write_whole_durably is at work on
         self._lock = threading.Lock()
 
     # The port
@@ -157,6 +171,8 @@ class RealDisk:
             try:
                 status = os.stat(path, dir_fd=self._root, follow_symlinks=False)
             except FileNotFoundError:
+                if self._is_read_only:
+                    raise
                 file = self._create(path)
             else:
                 if not stat.S_ISREG(status.st_mode):
@@ -219,10 +235,12 @@ class RealDisk:
             if old in self._changed_directories:
                 self._changed_directories.discard(old)
                 self._changed_directories.add(new)
-            self._changed_paths = {
-                new + path[len(old) :] if path == old or path.startswith(old + "/") else path
-                for path in self._changed_paths
-            }
+            changed = self._changed_names.pop(old, None)
+            if changed is not None:
+                self._changed_names[new] = changed
+            elif old_name in self._changed_names.get(old_directory, ()):
+                self._changed_names[old_directory].discard(old_name)
+                self._changed_names.setdefault(new_directory, set()).add(new_name)
 
     def remove(self, path: str) -> None:
         directory, name = _split(path)
@@ -235,7 +253,7 @@ class RealDisk:
             except FileNotFoundError:
                 return
             self._changed_directories.add(directory)
-            self._changed_paths.discard(path)
+            self._written(directory, name, durably=True)
 
     def remove_tree(self, path: str) -> None:
         for name in self.names(path):
@@ -268,15 +286,36 @@ class RealDisk:
         aside = path + ".tmp"
         self._write_aside(aside, data, durably=False)
         with self._lock:
+            if path in self._overtaken:
+                self._overtaken[path] = True
             os.rename(aside, path, src_dir_fd=self._root, dst_dir_fd=self._root)
             self._forget(self._files.get(directory, {}).pop(name, None))
             self._changed_directories.add(directory)
-            self._changed_paths.add(path)
+            self._written(directory, name, durably=False)
+
+    def forget_page_cache(self) -> None:
+        """Let what is read from now on come from the disk, as far as the kernel lets go of it.
+
+        After a failed fsync it keeps pages, as clean, that the disk never took: whoever believed
+        them would flush nothing and promise everything. Pages that are still to be written stay.
+        """
+        if not hasattr(os, "posix_fadvise"):
+            return
+        for directory in self.names(""):
+            for name in self.names(directory):
+                try:
+                    descriptor = os.open(f"{directory}/{name}", _FLAGS, dir_fd=self._root)
+                except OSError:
+                    continue  # a directory, or nothing of ours
+                try:
+                    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+                finally:
+                    os.close(descriptor)
 
     # What the flush threads call
 
     def sync(self, files: Iterable[File], directory: str | None = None) -> None:
-        """Bring the files, and then the directory's list of names, to the disk.
+        """Bring the files, then the directory's list of names, then its own name, to the disk.
 
         A file that was removed meanwhile has nothing left to lose and is passed over.
         """
@@ -288,30 +327,60 @@ class RealDisk:
                 continue
             try:
                 _sync_data(descriptor)
-            except OSError:
+            except OSError as error:
                 file.changed = True
+                error.filename = self._absolute(file.path)
                 raise
             finally:
                 os.close(descriptor)
         if directory is not None:
             self._sync_directory(directory)
+            if directory:
+                self._sync_directory(_parent(directory))
 
     def write_whole_durably(self, path: str, data: bytes) -> None:
-        """`write_whole` that survives a power cut. Not for two threads at one path."""
+        """`write_whole` that survives a power cut. Not for two threads at one path.
+
+        A `write_whole` that comes while this one is under way has newer data, and stays.
+        """
         directory, name = _split(path)
         aside = path + ".sync.tmp"  # not the name that `write_whole` uses at the same time
-        self._write_aside(aside, data, durably=True)
         with self._lock:
+            self._overtaken[path] = False
+        written = False
+        try:
+            self._write_aside(aside, data, durably=True)
+            written = True
+        finally:
+            if not written:
+                self._overtaken.pop(path, None)
+        with self._lock:
+            if self._overtaken.pop(path):
+                os.unlink(aside, dir_fd=self._root)
+                return
             os.rename(aside, path, src_dir_fd=self._root, dst_dir_fd=self._root)
             self._forget(self._files.get(directory, {}).pop(name, None))
-            self._changed_paths.discard(path)
+            self._written(directory, name, durably=True)
         self._sync_directory(directory)
+
+    def _written(self, directory: str, name: str, *, durably: bool) -> None:
+        names = self._changed_names.setdefault(directory, set())
+        if not durably:
+            names.add(name)
+            return
+        names.discard(name)
+        if not names:
+            del self._changed_names[directory]
 
     def sync_all(self) -> None:
         """Everything written through this disk is on the disk afterwards: what a clean stop needs."""
         files = [file for files in self._files.values() for file in files.values() if file.changed]
         directories = sorted(self._changed_directories)
-        paths = sorted(self._changed_paths)
+        paths = sorted(
+            f"{directory}/{name}" if directory else name
+            for directory, names in self._changed_names.items()
+            for name in names
+        )
         if len(files) + len(directories) + len(paths) > _SYNC_ALL_SINGLY_MAX:
             os.sync()
             for file in files:
@@ -322,7 +391,7 @@ class RealDisk:
                 self._sync_path(path)
             for directory in directories:
                 self._sync_directory(directory)
-        self._changed_paths.clear()
+        self._changed_names.clear()
         self._changed_directories.clear()
 
     def close(self) -> None:
@@ -348,7 +417,7 @@ class RealDisk:
                 raise FileNotFoundError(
                     errno.ENOENT, "the file was removed", self._absolute(file.path)
                 )
-            file.descriptor = descriptor = os.open(file.path, _FLAGS, dir_fd=self._root)
+            file.descriptor = descriptor = self._open_in_loop(file.path, self._flags)
             self._keep_open(file)
             return descriptor
 
@@ -358,14 +427,30 @@ class RealDisk:
 
     def _create(self, path: str) -> RealFile:
         with self._lock:
-            descriptor = os.open(
-                path, _FLAGS | os.O_CREAT | os.O_EXCL, _FILE_MODE, dir_fd=self._root
-            )
+            descriptor = self._open_in_loop(path, _FLAGS | os.O_CREAT | os.O_EXCL)
             file = RealFile(self, path, 0)
             file.descriptor = descriptor
             self._keep_open(file)
             self._changed_directories.add(_parent(path))
             return file
+
+    def _open_in_loop(self, path: str, flags: int) -> int:
+        """In the loop's thread only: when the process has no descriptor left, one of the files that
+        are open here gives up its own."""
+        while True:
+            try:
+                return os.open(path, flags, _FILE_MODE, dir_fd=self._root)
+            except OSError as error:
+                if error.errno not in _EXHAUSTED or not self._put_one_aside():
+                    raise
+
+    def _put_one_aside(self) -> bool:
+        while self._open:
+            oldest = self._open.popleft()
+            if oldest.descriptor >= 0:
+                self._close_descriptor(oldest)
+                return True
+        return False
 
     def _keep_open(self, file: RealFile) -> None:
         # A second chance instead of a strict order of use: an append then only sets a flag.
@@ -398,20 +483,28 @@ class RealDisk:
             file.changed = False
 
     def _descriptor_for_sync(self, file: RealFile) -> int | None:
-        with self._lock:
-            if file.removed or self._root < 0:
-                return None
-            if file.descriptor >= 0:
-                return os.dup(file.descriptor)
-            return os.open(file.path, _FLAGS, dir_fd=self._root)
+        def duplicate() -> int | None:
+            with self._lock:
+                if file.removed or self._root < 0:
+                    return None
+                if file.descriptor >= 0:
+                    return os.dup(file.descriptor)
+                return os.open(file.path, _FLAGS, dir_fd=self._root)
+
+        return _patiently(duplicate)
 
     def _sync_directory(self, directory: str) -> None:
         try:
-            descriptor = os.open(directory or ".", _DIRECTORY_FLAGS, dir_fd=self._root)
+            descriptor = _patiently(
+                lambda: os.open(directory or ".", _DIRECTORY_FLAGS, dir_fd=self._root)
+            )
         except FileNotFoundError:
             return  # renamed or deleted with all that is in it
         try:
             os.fsync(descriptor)
+        except OSError as error:
+            error.filename = self._absolute(directory)
+            raise
         finally:
             os.close(descriptor)
 
@@ -470,6 +563,20 @@ class SystemEntropy:
             drawn = int.from_bytes(os.urandom((bits + 7) // 8), "big") >> (-bits % 8)
             if drawn < end:
                 return drawn
+
+
+def _patiently(open_one: Callable[[], Opened]) -> Opened:
+    """Open a descriptor to sync it. None left is no reason to call what was written lost: others
+    are given back every moment."""
+    tries = 0
+    while True:
+        try:
+            return open_one()
+        except OSError as error:
+            tries += 1
+            if error.errno not in _EXHAUSTED or tries >= _EXHAUSTED_TRIES_MAX:
+                raise
+            time.sleep(_EXHAUSTED_PAUSE_S)
 
 
 def _sync_data(descriptor: int) -> None:

@@ -7,11 +7,13 @@ threads at once, so its outcomes arrive in order.
 
 Promises: `outcome` is called once per group, in a flush thread; the caller brings it to the loop.
 A failed fsync is reported and never tried again: after it the kernel may call the pages clean that
-it could not write. A small file written whole has no outcome; its failure is logged.
+it could not write. A small file written whole has no outcome; one that can't be written (the disk is
+full) is logged and tried again some seconds later, with whatever is then asked for.
 """
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from typing import Final, final
 
@@ -23,6 +25,7 @@ from ottla.types import TopicPartition
 
 log = logging.getLogger(__name__)
 
+_RETRY_S: Final = 5.0
 _THREADS: Final = 2  # one waits for the disk while the other prepares; more gain nothing
 
 
@@ -58,6 +61,8 @@ class Flusher:
         self._work_ended = threading.Condition(self._lock)
         self._groups: dict[TopicPartition, _Group] = {}
         self._wholes: dict[str, bytes] = {}
+        self._unwritten: dict[str, bytes] = {}  # tried in vain
+        self._retry_s = 0.0  # when that is to be tried again, on the monotonic clock
         self._running: set[TopicPartition | str] = set()
         self._threads: list[threading.Thread] = []
         self._closing = False
@@ -84,7 +89,15 @@ class Flusher:
         if self._gathered:
             self._gathered = False
             with self._lock:
+                if self._unwritten and time.monotonic() >= self._retry_s:
+                    self._requeue()
                 self._wake()
+
+    def retry(self) -> None:
+        """Try once more to write what could not be written."""
+        with self._lock:
+            self._requeue()
+            self._wake()
 
     def idle(self) -> bool:
         with self._lock:
@@ -110,6 +123,11 @@ class Flusher:
             for thread in self._threads:
                 thread.join()
         return finished
+
+    def _requeue(self) -> None:
+        for path, data in self._unwritten.items():
+            self._wholes.setdefault(path, data)
+        self._unwritten.clear()
 
     def _wake(self) -> None:
         waiting = len(self._groups) + len(self._wholes)
@@ -157,12 +175,20 @@ class Flusher:
         try:
             self._disk.sync(group.files, group.directory)
         except OSError as refusal:
-            error = f"{refusal.strerror or refusal} ({partition})"
-            log.error("flush failed", extra={"partition": str(partition), "error": error})
+            error = str(refusal)
         self._outcome(Flushed(partition, group.end_offset, error))
 
     def _write(self, work: WriteWhole) -> None:
         try:
             self._disk.write_whole_durably(work.path, work.data)
         except OSError as refusal:
-            log.error("file not written", extra={"path": work.path, "error": str(refusal)})
+            log.error(
+                "a file can't be written; it will be tried again",
+                extra={"path": work.path, "error": str(refusal)},
+            )
+            with self._lock:
+                self._unwritten[work.path] = work.data
+                self._retry_s = time.monotonic() + _RETRY_S
+        else:
+            with self._lock:
+                self._unwritten.pop(work.path, None)  # what it had in vain is older

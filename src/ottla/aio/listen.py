@@ -9,10 +9,16 @@ import socket
 from typing import Final
 
 from ottla.aio.log_directory import CannotStart
+from ottla.limits import UNSENT_BYTES_MAX
 from ottla.settings.listener import Listener
 
 _PAIR_ATTEMPTS_MAX: Final = 8
 _NO_SUCH_FAMILY: Final = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT)
+
+# Accepted connections inherit it. A thousand peers that do not read would otherwise make the kernel
+# hold four megabytes for each of them, until its memory for TCP is gone and nobody is served. What
+# is on its way is not counted, so that a peer that does read is not slowed down.
+_UNSENT: Final[int | None] = getattr(socket, "TCP_NOTSENT_LOWAT", None)
 
 
 def bind(listener: Listener) -> list[socket.socket]:
@@ -59,6 +65,8 @@ def _bind_all(addresses: list[tuple[socket.AddressFamily, str]], port: int) -> l
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             # Accepted connections inherit it: the kernel notices a peer that vanished without a word.
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            if _UNSENT is not None:
+                bound.setsockopt(socket.IPPROTO_TCP, _UNSENT, UNSENT_BYTES_MAX)
             if family == socket.AF_INET6:
                 bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             try:

@@ -8,13 +8,15 @@ another id or of another cluster is refused before it touches anything.
 The marker `.kafka_cleanshutdown` stands exactly while the directory is closed: it is written last
 at a clean stop, when everything is on the disk, and its removal is on the disk before anything is
 changed. Without it, `.ottla_boot` tells a killed process, which leaves its page cache behind, from
-a machine that went down: the kernel draws a new boot id at every start.
+a machine that went down: the kernel draws a new boot id at every start. After a flush that failed the
+file is taken away: then the page cache is not to be believed either.
 
 Source: Kafka's file formats; KIP-858 (directory.id). Elsewhere: what recovery then does, `core/log`.
 """
 
 import fcntl
 import json
+import logging
 import os
 import struct
 import sys
@@ -25,6 +27,8 @@ from ottla.core.port import Entropy
 from ottla.settings.definition import ConfigurationError
 from ottla.settings.parse import properties
 from ottla.types import Uuid, uuid_from_text, uuid_to_text
+
+log = logging.getLogger(__name__)
 
 LOCK: Final = ".lock"
 IDENTITY: Final = "meta.properties"
@@ -118,13 +122,26 @@ class LogDirectory:
         """
         _replace(self.path, BOOT, f"{_boot_id() or 'unknown'}\n")
 
+    def distrust_page_cache(self) -> None:
+        """The disk did not take what was written: the next start, also of this boot, believes only
+        what the disk gives back."""
+        try:
+            os.unlink(os.path.join(self.path, BOOT))
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            log.error("the failure can't be noted for the next start", extra={"error": str(error)})
+
     def release(self, *, clean_broker_epoch: int | None = None) -> None:
         """Let others have it. With an epoch: everything is on the disk, so leave the marker."""
         if self._lock < 0:
             return
         if clean_broker_epoch is not None:
             marker = {"version": 0, "brokerEpoch": clean_broker_epoch}
-            _replace(self.path, CLEAN_MARKER, json.dumps(marker, separators=(",", ":")))
+            try:
+                _replace(self.path, CLEAN_MARKER, json.dumps(marker, separators=(",", ":")))
+            except CannotStart as refusal:
+                log.error("the next start has to examine the logs", extra={"error": str(refusal)})
         os.close(self._lock)  # which drops the lock
         self._lock = -1
         _claimed_here.discard(self._key)

@@ -1,7 +1,8 @@
 """The listeners and their connections: who is let in, who has been silent too long, who is answered.
 
 Promises: never more connections than granted, in all and from one host; a connection too many is
-closed at once. A silent connection is closed after `idle_ms`, one that waits for an answer is not.
+closed at once. A connection that is silent, or takes nothing of its answers, is closed after `idle_ms`;
+one that waits for an answer is not.
 Warnings that a peer could cause without end are written at most once in ten seconds, with a count.
 
 Elsewhere: one connection's bytes, `connection.py`; sockets, `listen.py`; what a call does, the node.
@@ -175,8 +176,8 @@ class Server:
         self._callers.disconnected(connection.connection_id)
 
     def lean(self) -> bool:
-        # From half the bound on, so that ten thousand small pieces still fit below it.
-        return self.held_bytes > FETCH_ANSWERS_BYTES_MAX // 2
+        # From a quarter of the bound on, so that ten thousand small pieces still fit below it.
+        return self.held_bytes > FETCH_ANSWERS_BYTES_MAX // 4
 
     # Within
 
@@ -213,10 +214,6 @@ class Server:
     def sweep(self) -> None:
         """Close who has been silent for a whole idle time, which is so many sweeps and one."""
         for connection in list(self._connections.values()):
-            if connection.waits:
-                connection.idle_sweeps = 0
-                continue
-            connection.idle_sweeps += 1
-            if connection.idle_sweeps > _SWEEPS_PER_IDLE_TIME:
+            if connection.swept() > _SWEEPS_PER_IDLE_TIME:
                 log.debug("idle connection closed", extra={"peer": connection.peer})
-                connection.end_quietly()
+                connection.end_idle()

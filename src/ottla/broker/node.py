@@ -12,11 +12,12 @@ Life: `start` once, `step` for every event, `stop` when it shall end (its flushe
 from dataclasses import dataclass
 from typing import assert_never, final
 
+from ottla import probe
 from ottla.broker.route import Routes
 from ottla.core.controller.controller import Controller
 from ottla.core.controller.topics import TopicDefaults
 from ottla.core.controller.wanted import provide_topics
-from ottla.core.effect import METADATA_PARTITION, Effect, Halt
+from ottla.core.effect import METADATA_PARTITION, Effect
 from ottla.core.event import Disconnected, Event, Flushed, Received, Ticked
 from ottla.core.metadata.image import Current
 from ottla.core.metadata.local import LocalMetadataLog
@@ -53,8 +54,16 @@ class Node:
 
     @property
     def is_ready(self) -> bool:
-        """Whether this start is committed. Before, a client would find no broker to talk to."""
-        return self.controller.is_started
+        """Whether this start is committed and what was found is flushed as far as it has to be.
+
+        Before, a client would find no broker to talk to, or a log shorter than it knows.
+        """
+        return self.controller.is_started and self.replicas.is_open
+
+    @property
+    def is_examined(self) -> bool:
+        """Whether the next process may believe the page cache, should this one be killed."""
+        return self.replicas.is_examined
 
     @property
     def broker_epoch(self) -> int:
@@ -90,7 +99,8 @@ class Node:
     def close(self, now_ms: int) -> list[Effect]:
         """The clean end of every log. `is_durable` tells whether it may be called clean."""
         effects = self.replicas.close_logs(now_ms)
-        self.metadata_log.close(now_ms)
+        if not self.replicas.is_offline:
+            self.metadata_log.close(now_ms)
         return effects
 
     @property
@@ -99,16 +109,26 @@ class Node:
         return self.replicas.is_durable
 
     def _flushed(self, now_ms: int, event: Flushed) -> list[Effect]:
+        if probe.MUTANTS and probe.mutant("M35-failed-flush-believed"):
+            event.error = None
+        if event.error is not None or self.replicas.is_offline:
+            return self._offline(now_ms, f"{event.partition}: {event.error}")
         if event.partition != METADATA_PARTITION:
-            return self.replicas.flushed(event.partition, event.end_offset, event.error, now_ms)
-        if event.error is not None:
-            # The page cache can no longer be trusted to match the disk, and what was decided can
-            # neither be confirmed nor taken back. The next start reads what really is there.
-            return [Halt(f"the metadata log can't be brought to the disk: {event.error}")]
+            return self.replicas.flushed(event.partition, event.end_offset, now_ms)
+        self.replicas.settle()
         effects: list[Effect] = []
         for entry in self.metadata_log.committed(event.end_offset):
             image, delta = self.current.image.apply(entry)
             self.current.image = image
             effects += self.replicas.follow(image, delta, now_ms)
             effects += self.controller.committed(entry, image)
+        return effects
+
+    def _offline(self, now_ms: int, why: str) -> list[Effect]:
+        """The one log directory has failed, and the metadata log is in it: the node goes on with
+        the metadata it has, and tells everybody who asks for more that the disk has failed."""
+        if self.replicas.is_offline:
+            return []
+        effects = self.replicas.go_offline(why, now_ms)
+        effects += self.controller.go_offline(why)
         return effects

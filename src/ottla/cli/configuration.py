@@ -18,6 +18,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 from ottla.limits import SECRET_FILE_BYTES_MAX, SETTINGS_FILE_BYTES_MAX
 from ottla.settings.broker import KNOWN, BrokerSettings, base_name, broker_settings
 from ottla.settings.definition import ConfigurationError, Source
+from ottla.settings.documentation import NOT_YET
 from ottla.settings.environment import (
     ALLOW_COMMANDS,
     COMMANDS,
@@ -301,6 +302,7 @@ def _both_ids(merged: dict[str, Given]) -> None:
 def _check(merged: Mapping[str, Given], notes: list[Note]) -> tuple[str, ...]:
     """Check each value by itself; note what is unknown and what is accepted without a meaning."""
     accepted: list[str] = []
+    not_yet: list[str] = []
     unknown: list[str] = []
     for key, given in sorted(merged.items()):
         setting = KNOWN.get(base_name(key))
@@ -318,10 +320,14 @@ def _check(merged: Mapping[str, Given], notes: list[Note]) -> tuple[str, ...]:
             raise ConfigurationError(f"{given.where}: {error}{renamed}") from None
         if key in _IGNORED_LOUDLY and value:
             notes.append(Note("WARNING", f"{given.where}: {key} is not in this version; ignored"))
+        elif setting.name in NOT_YET:
+            not_yet.append(key)
         elif not setting.honored or key != setting.name:
             accepted.append(key)
     if accepted:
         notes.append(Note("INFO", f"accepted, without a meaning here: {', '.join(accepted)}"))
+    if not_yet:
+        notes.append(Note("INFO", f"accepted, but not in this version yet: {', '.join(not_yet)}"))
     return tuple(unknown)
 
 

@@ -54,11 +54,18 @@ def _consume() -> Command:
     return consume
 
 
+def _log() -> Command:
+    from ottla.cli import log
+
+    return log
+
+
 COMMANDS: Final[dict[str, Entry]] = {
     "serve": Entry("run a broker", _serve),
     "topic": Entry("create, list, describe and delete topics", _topic),
     "produce": Entry("send lines from standard input to a topic", _produce),
     "consume": Entry("print the records of a topic", _consume),
+    "log": Entry("verify what a log directory holds", _log),
 }
 
 

@@ -10,8 +10,11 @@ import argparse
 import gc
 import logging
 import os
+import shlex
+import shutil
 import socket
 import sys
+from collections.abc import Iterable
 from typing import Final, final
 
 from ottla import __version__
@@ -30,14 +33,17 @@ _FIRST_STEPS: Final = """\
 Ottla {version} serves Kafka's protocol on {address}. Its data is in {directory}
 
 In another terminal:
-  ottla topic create greetings --partitions 3
-  echo "hello, world" | ottla produce greetings
-  ottla consume greetings --from-beginning
+  {ottla} topic create greetings --partitions 3{elsewhere}
+  echo "hello, world" | {ottla} produce greetings{elsewhere}
+  {ottla} consume greetings --from-beginning{elsewhere}
 or with Kafka's own tools:
   kafka-console-producer.sh --bootstrap-server {address} --topic greetings
 
 Ctrl-C stops it. What was acknowledged is there at the next start.
 """
+
+_TOOLS_LOOK_AT: Final = (HostPort("localhost", 9092), HostPort("127.0.0.1", 9092))
+"""Where our own tools look when they are not told."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -124,15 +130,33 @@ def _started(broker: Broker) -> None:
     kafka.info("Kafka Server started")
     kafka.info("[KafkaServer id=%d] started", node_id)
     if broker.directory.is_new:
-        host, port = next(iter(broker.bound.values()))
-        address = HostPort("localhost" if host in WILDCARDS else host, port)
-        print(
-            _FIRST_STEPS.format(
-                version=__version__, address=address, directory=broker.directory.path
-            ),
-            flush=True,
-        )
+        print(first_steps(broker.bound.values(), broker.directory.path), flush=True)
     _tell_systemd()
+
+
+def first_steps(bound: Iterable[HostPort], directory: str) -> str:
+    """What to try next, in commands that work as they stand: this program may not be on the PATH,
+    and the tools look for a broker at localhost:9092 unless they are told where else."""
+    addresses = [HostPort("localhost" if host in WILDCARDS else host, port) for host, port in bound]
+    address = next((one for one in addresses if one in _TOOLS_LOOK_AT), addresses[0])
+    return _FIRST_STEPS.format(
+        version=__version__,
+        address=address,
+        directory=directory,
+        ottla=_this_program(),
+        elsewhere="" if address in _TOOLS_LOOK_AT else f" --bootstrap-server {address}",
+    )
+
+
+def _this_program() -> str:
+    """How a person starts this program again."""
+    path = os.path.abspath(sys.argv[0])
+    if os.path.basename(path) != "ottla":
+        return f"{sys.executable} -m ottla.cli.main"
+    found = shutil.which("ottla")
+    if found is not None and os.path.realpath(found) == os.path.realpath(path):
+        return "ottla"
+    return shlex.quote(path)
 
 
 def _tell_systemd() -> None:

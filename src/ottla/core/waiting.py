@@ -10,6 +10,7 @@ What wakes a parked Fetch or Produce stands next to its handler in `broker/handl
 from collections.abc import Iterable
 from typing import Protocol, TypeVar
 
+from ottla import probe
 from ottla.core.deadline import Deadlines
 from ottla.core.effect import Effect
 from ottla.types import TopicPartition
@@ -79,6 +80,8 @@ class WaitList:
 
     def drop_connection(self, connection_id: int) -> None:
         """Forget what a closed connection had parked."""
+        if probe.MUTANTS and probe.mutant("M97-parked-for-ever"):
+            return
         for ticket in list(self._by_connection.get(connection_id, ())):
             self._forget(ticket)
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias, final
 
 from ottla.errors import ErrorCode, RemoteProtocolError
-from ottla.limits import LONG_MAX
+from ottla.limits import DECOMPRESSION_RATIO_MAX, LONG_MAX
 from ottla.record.batch import (
     HEADER_BYTES,
     LOG_OVERHEAD_BYTES,
@@ -108,14 +108,10 @@ def validate_untrusted(
         return refusal
     assert batch.data is not None
     try:
-        payload = payload_untrusted(batch, settings.decompressed_bytes_max)
+        payload = payload_untrusted(batch, _decompressed_bytes_max(batch, settings))
         survey = survey_untrusted(payload, batch.record_count)
     except RemoteProtocolError as error:
         return Rejected(ErrorCode.INVALID_RECORD, str(error))
-    if not survey.deltas_consecutive:
-        return Rejected(
-            ErrorCode.INVALID_RECORD, "the offset deltas of the records are not 0, 1, 2, …"
-        )
     if not (
         batch.base_timestamp + survey.timestamp_delta_min >= -LONG_MAX
         and batch.base_timestamp + survey.timestamp_delta_max <= LONG_MAX
@@ -125,6 +121,12 @@ def validate_untrusted(
     if refusal is not None:
         return refusal
     return _accepted(batch, survey, settings)
+
+
+def _decompressed_bytes_max(batch: Batch, settings: AppendChecks) -> int:
+    """What fits a batch uncompressed is never a bomb, however small it was made."""
+    of_ratio = batch.size_bytes * DECOMPRESSION_RATIO_MAX
+    return min(settings.decompressed_bytes_max, max(settings.bytes_max, of_ratio))
 
 
 def _only_batch_untrusted(records: memoryview | None, api_version: int) -> Batch | Rejected:

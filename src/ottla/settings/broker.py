@@ -63,6 +63,8 @@ OWN_DEFAULTS: Final[Mapping[str, str]] = {
     "max.connections.per.ip": "1000",
     "max.connection.creation.rate": "1000",
     "queued.max.request.bytes": "268435456",
+    # Beyond the queue the kernel drops a newcomer's first packet, and the newcomer waits a second.
+    "socket.listen.backlog.size": "1024",
     "group.max.size": "1000",
 }
 

@@ -9,7 +9,8 @@ from ottla.settings.table import topic
 
 TOPIC: Final[Mapping[str, str]] = {
     "cleanup.policy": "What happens to old records: delete removes whole segments by age and size, "
-    "compact keeps the last record of each key; both may be given, and none keeps everything.",
+    "compact keeps the last record of each key; both may be given, and none keeps everything. This "
+    "version does not compact yet: a topic with compact alone keeps everything.",
     "compression.gzip.level": "How hard gzip works where the broker compresses; -1: gzip's default.",
     "compression.lz4.level": "How hard lz4 works where the broker compresses.",
     "compression.type": "The codec batches are stored with; producer keeps the producer's.",
@@ -52,7 +53,7 @@ BROKER: Final[Mapping[str, str]] = {
     "auto.create.topics.enable": "Whether asking for a topic that is not there makes it.",
     "broker.id": "The older name of node.id; -1: not chosen.",
     "broker.rack": "Where this broker stands, for placing replicas and for reading nearby.",
-    "connections.max.idle.ms": "A connection without a request for so long is closed.",
+    "connections.max.idle.ms": "A connection on which nothing moved for so long is closed.",
     "controller.listener.names": "Listeners for controllers only: accepted, and not opened.",
     "controller.quorum.bootstrap.servers": "Several are refused: a cluster is formed by "
     "zookeeper.connect.",
@@ -80,8 +81,8 @@ BROKER: Final[Mapping[str, str]] = {
     "log.flush.start.offset.checkpoint.interval.ms": "How often the logs' start offsets are noted.",
     "log.initial.task.delay.ms": "How long after the start the work on logs begins.",
     "log.retention.check.interval.ms": "How often it is looked for segments that may go.",
-    "max.connection.creation.rate": "New connections per second; more are made to wait.",
-    "max.connections": "Connections at one time; beyond, the one idle the longest is closed.",
+    "max.connection.creation.rate": "New connections per second.",
+    "max.connections": "Connections at one time; one more is refused.",
     "max.connections.per.ip": "Connections at one time from one address.",
     "max.connections.per.ip.overrides": "host:number pairs: other bounds for single addresses.",
     "max.incremental.fetch.session.cache.slots": "Fetch sessions that are remembered (KIP-227).",
@@ -109,7 +110,8 @@ BROKER: Final[Mapping[str, str]] = {
     "process.roles": "broker,controller: this node is always both.",
     "producer.id.expiration.check.interval.ms": "How often it is looked for producers to forget.",
     "producer.id.expiration.ms": "A producer that wrote nothing for so long is forgotten.",
-    "queued.max.request.bytes": "Bytes of requests in memory at one time; beyond, reading pauses.",
+    "queued.max.request.bytes": "Bytes of unfinished requests in memory at one time, of all "
+    "connections; the one that goes beyond is closed.",
     "queued.max.requests": "Requests waiting for work at one time; beyond, reading pauses.",
     "replica.high.watermark.checkpoint.interval.ms": "How often high watermarks are noted.",
     "security.inter.broker.protocol": "Chooses the listener other brokers use by its protocol.",
@@ -133,12 +135,44 @@ _TOPIC_NAME_OF: Final = {
 
 NO_MEANING: Final = "Accepted; has no meaning in Ottla."
 
+NOT_YET: Final = frozenset(
+    (
+        "delete.retention.ms",
+        "group.initial.rebalance.delay.ms",
+        "group.max.session.timeout.ms",
+        "group.max.size",
+        "group.min.session.timeout.ms",
+        "log.cleaner.backoff.ms",
+        "log.cleaner.enable",
+        "max.compaction.lag.ms",
+        "max.connection.creation.rate",
+        "metadata.log.max.snapshot.interval.ms",
+        "min.cleanable.dirty.ratio",
+        "min.compaction.lag.ms",
+        "offset.metadata.max.bytes",
+        "offsets.retention.check.interval.ms",
+        "offsets.retention.minutes",
+        "ottla.http",
+        "queued.max.requests",
+        "socket.receive.buffer.bytes",
+        "socket.send.buffer.bytes",
+        "transactional.id.expiration.ms",
+    )
+)
+"""Read and checked, but nothing in this version acts on them."""
+
+_NOT_YET: Final = " Not in this version."
+
 
 def documentation_of(name: str) -> str:
-    """The sentence for a topic's or a broker's setting."""
+    """The sentence for a topic's or a broker's setting, and whether it is only a promise yet."""
+    return _meaning(name) + (_NOT_YET if name in NOT_YET else "")
+
+
+def _meaning(name: str) -> str:
     if name in TOPIC:
         return TOPIC[name]
     topic_name = _TOPIC_NAME_OF.get(name, "")
     if name not in BROKER and topic_name in TOPIC:
-        return f"Where a topic does not set {topic_name}: {TOPIC[topic_name]}"
+        return f"Where a topic does not set {topic_name}: {documentation_of(topic_name)}"
     return BROKER.get(name, NO_MEANING)

@@ -61,9 +61,10 @@ def _whole_number(setting: Setting, text: str) -> int:
 
 
 def _number_range(setting: Setting) -> str:
-    bits = _BITS[setting.type]
-    allowed = f": {setting.valid.explain()}" if setting.valid is not None else ""
-    return f"a whole number of {bits} bits{allowed}"
+    whole = f"a whole number of {_BITS[setting.type]} bits"
+    if setting.valid is None:
+        return whole
+    return f"{whole} {setting.valid.explain().removeprefix('a number ')}"
 
 
 def _number(setting: Setting, text: str) -> float:
@@ -73,8 +74,8 @@ def _number(setting: Setting, text: str) -> float:
             return float(body)
         except ValueError:
             pass
-    allowed = f": {setting.valid.explain()}" if setting.valid is not None else ""
-    raise ConfigurationError(refusal(setting, text, f"a number{allowed}"))
+    expected = "a number" if setting.valid is None else setting.valid.explain()
+    raise ConfigurationError(refusal(setting, text, expected))
 
 
 def _java_double(value: float) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from ottla.limits import LONG_MAX
+from ottla.limits import LONG_MAX, shortened
 from ottla.settings.broker import BrokerSettings
 from ottla.settings.definition import ConfigurationError, Setting, Source
 from ottla.settings.parse import Resolved, Values, value_of
@@ -111,18 +111,20 @@ def check_topic_overrides(overrides: Mapping[str, str | None]) -> str | None:
     """
     nulls = [name for name, text in overrides.items() if text is None]
     if nulls:
-        return f"Null value not supported for topic configs: {','.join(nulls)}"
+        return f"Null value not supported for topic configs: {shortened(','.join(nulls))}"
     for name, text in overrides.items():
         assert text is not None
         setting = SETTINGS.get(name)
         if setting is None and name in _REMOVED:
-            return f"Unknown topic config name: {name} (Kafka 4.0 removed it; leave it out)"
+            return (
+                f"Unknown topic config name: {shortened(name)} (Kafka 4.0 removed it; leave it out)"
+            )
         if setting is None:
-            return f"Unknown topic config name: {name}"
+            return f"Unknown topic config name: {shortened(name)}"
         try:
             value_of(setting, text)
         except ConfigurationError as error:
-            return str(error)
+            return str(error).replace(text, shortened(text))
     return _check_together(overrides)
 
 

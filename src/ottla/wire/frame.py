@@ -90,10 +90,19 @@ class FrameReader:
     """The frames of one connection, one after the other.
 
     `get_buffer()` says where to receive; `received(n)` says that n bytes were, and returns the frames
-    that they complete, without their sizes.
+    that they complete, without their sizes. Once `failure` is set nothing more can be received.
     """
 
-    __slots__ = ("_buffer", "_filled", "_frame_bytes_max", "_opening", "_peer", "_pool", "_total")
+    __slots__ = (
+        "_buffer",
+        "_filled",
+        "_frame_bytes_max",
+        "_opening",
+        "_peer",
+        "_pool",
+        "_total",
+        "failure",
+    )
 
     def __init__(self, peer: str, frame_bytes_max: int, pool: BufferPool | None = None) -> None:
         self._peer = peer
@@ -103,6 +112,8 @@ class FrameReader:
         self._filled = 0
         self._total = 0
         self._opening = True
+        self.failure: RemoteProtocolError | None = None
+        """Why what follows the frames last returned is none."""
 
     def limit_frames(self, frame_bytes_max: int) -> None:
         """From the next frame on: more may be sent once a peer has said who it is."""
@@ -126,19 +137,23 @@ class FrameReader:
         return buffer[self._filled : self._total]
 
     def received(self, size_bytes: int) -> list[memoryview]:
-        if self._buffer is not None:
-            return self._continued(self._buffer, size_bytes)
-        data = self._pool.scratch
-        frames = []
-        at = 0
-        while size_bytes - at >= _SIZE_BYTES:
-            end = at + _SIZE_BYTES + self._size(data, at)
-            if end > size_bytes:
-                break
-            frames.append(data[at + _SIZE_BYTES : end])
-            at = end
-        if at < size_bytes:
-            self._begin(data[at:size_bytes])
+        frames: list[memoryview] = []
+        try:
+            if self._buffer is not None:
+                return self._continued(self._buffer, size_bytes)
+            data = self._pool.scratch
+            at = 0
+            while size_bytes - at >= _SIZE_BYTES:
+                end = at + _SIZE_BYTES + self._size(data, at)
+                if end > size_bytes:
+                    break
+                frames.append(data[at + _SIZE_BYTES : end])
+                at = end
+            if at < size_bytes:
+                self._begin(data[at:size_bytes])
+        except RemoteProtocolError as error:
+            # The frames before it are none the worse for it.
+            self.failure = error
         return frames
 
     def release(self) -> None:

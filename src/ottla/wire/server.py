@@ -10,6 +10,8 @@ that its answer is one that every client can read (KIP-511).
 Elsewhere: buffers and sizes, see `frame.py`; what a version means, `api.py`.
 """
 
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, final
 
@@ -74,6 +76,7 @@ class ServerConnection:
         "_answered_slot",
         "_frames",
         "_held",
+        "_left",
         "_next_slot",
         "origin",
         "pending_reply_bytes",
@@ -89,11 +92,25 @@ class ServerConnection:
         self._next_slot = 0
         self._answered_slot = 0
         self._held: dict[int, list[Payload]] = {}
+        self._left: deque[memoryview] = deque()  # frames that came and were not handed out
 
     @property
     def in_flight(self) -> int:
         """Requests whose answer has not left, be it unknown or held back by an earlier one."""
         return self._next_slot - self._answered_slot
+
+    @property
+    def unfinished_bytes(self) -> int:
+        """What is allocated for a request whose end has not come, and for requests that were left."""
+        unfinished_bytes = self._frames.held_bytes
+        if self._left:
+            unfinished_bytes += sum(len(frame) for frame in self._left)
+        return unfinished_bytes
+
+    @property
+    def has_left(self) -> bool:
+        """Whether requests have come that nobody took."""
+        return bool(self._left)
 
     def limit_frames(self, frame_bytes_max: int) -> None:
         """The largest request from now on."""
@@ -103,13 +120,28 @@ class ServerConnection:
         """Where to receive. Ends the validity of all views in earlier requests."""
         return self._frames.get_buffer()
 
-    def received(self, size_bytes: int) -> list[tuple[Call, Message | None]]:
-        """The requests that the next `size_bytes` in the buffer complete.
+    def received(self, size_bytes: int) -> Iterator[tuple[Call, Message | None]]:
+        """The requests that the next `size_bytes` in the buffer complete, decoded one by one.
 
         Views in them (record batches) are valid until a connection calls `get_buffer` again. A message
-        is None if its version is not one the codec knows. Raises RemoteProtocolError.
+        is None if its version is not one the codec knows. Raises RemoteProtocolError where what follows
+        is no request: those before it have been handed out by then. Whoever stops before the end must
+        `leave` the rest.
         """
-        return [self._request_untrusted(frame) for frame in self._frames.received(size_bytes)]
+        self._left.extend(self._frames.received(size_bytes))
+        return self.left()
+
+    def left(self) -> Iterator[tuple[Call, Message | None]]:
+        """The requests that have come and were not taken yet, as `received` hands them out."""
+        left = self._left
+        while left:
+            yield self._request_untrusted(left.popleft())
+        if self._frames.failure is not None:
+            raise self._frames.failure
+
+    def leave(self) -> None:
+        """Keep what was not taken, outside the buffer: for `left`, at another time."""
+        self._left = deque(memoryview(bytes(frame)) for frame in self._left)
 
     def reply(self, call: Call, response: Message | None) -> list[Payload]:
         """The chunks that may be sent now: none while an earlier request waits for its answer.
@@ -143,6 +175,7 @@ class ServerConnection:
         """The socket is gone: give buffers back and forget held answers."""
         self._frames.release()
         self._held.clear()
+        self._left.clear()
         self.pending_reply_bytes = 0
 
     def _request_untrusted(self, frame: memoryview) -> tuple[Call, Message | None]:

@@ -46,6 +46,7 @@ class ScriptedNode:
         self.on_close: list[Effect] = []
         self.is_ready = True
         self.is_durable = True
+        self.is_examined = True
         self.broker_epoch = 42
 
     def start(self, now_ms: int) -> list[Effect]:
@@ -272,7 +273,9 @@ def test_a_failed_flush_says_what_the_disk_said(
         client = await connected(broker)
         await client.send(request(7))
         await until(lambda: len(node.flushed) == 1)
-        assert node.flushed[0].error == "Input/output error (t-0)"
+        path = tmp_path / node.file.path
+        assert node.flushed[0].error == f"[Errno 5] Input/output error: '{path}'"
+        assert not (tmp_path / ".ottla_boot").exists()  # nor is the page cache believed again
         node.file.append([b"1"])
         assert not await broker.stop()  # what cannot be synced must not be called clean
         assert not (tmp_path / ".kafka_cleanshutdown").exists()

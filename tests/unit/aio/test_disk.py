@@ -4,7 +4,7 @@ import errno
 import os
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -392,3 +392,110 @@ def test_random_ids_never_look_like_an_option() -> None:
     assert len(texts) == 500
     assert not any(text.startswith("-") for text in texts)
     assert {entropy.below(3) for _ in range(200)} == {0, 1, 2}
+
+
+# Too few descriptors, and a directory that is only looked at
+
+
+@pytest.fixture
+def scarce(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """os.open and os.dup are refused as often as the one number in the list says."""
+    left = [0]
+    really: dict[str, Callable[..., int]] = {"open": os.open, "dup": os.dup}
+
+    def refused(name: str) -> Callable[..., int]:
+        def call(*args: object, **kwargs: object) -> int:
+            if left[0] > 0:
+                left[0] -= 1
+                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+            return really[name](*args, **kwargs)
+
+        return call
+
+    for name in really:
+        monkeypatch.setattr(os, name, refused(name))
+    monkeypatch.setattr("ottla.aio.disk._EXHAUSTED_PAUSE_S", 0.0)
+    return left
+
+
+def test_without_descriptors_left_another_file_gives_its_own(
+    real: RealDisk, scarce: list[int]
+) -> None:
+    first, second = opened(real, "a"), opened(real, "b")
+    first.append([b"1"])
+    second.append([b"2"])
+    second.close()
+    scarce[0] = 1
+    second.append([b"3"])
+    assert first.descriptor == -1
+    assert (first.read(0, 9), second.read(0, 9)) == (b"1", b"23")
+
+
+def test_without_descriptors_a_file_that_is_alone_says_so(
+    real: RealDisk, scarce: list[int]
+) -> None:
+    file = opened(real, "a")
+    file.append([b"1"])
+    file.close()
+    scarce[0] = 1
+    with pytest.raises(OSError, match="Too many open files"):
+        file.append([b"2"])
+    assert file.append([b"2"]) == 1
+
+
+def test_a_sync_waits_for_a_descriptor_and_is_no_failed_sync(
+    real: RealDisk, scarce: list[int]
+) -> None:
+    file = opened(real, "a")
+    file.append([b"1"])
+    scarce[0] = 7
+    real.sync([file], "")
+    assert scarce[0] == 0
+    assert not file.changed
+
+
+def test_a_failed_sync_names_the_file(
+    real: RealDisk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(descriptor: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fdatasync", refuse)
+    file = opened(real, "a")
+    file.append([b"1"])
+    with pytest.raises(OSError, match="Input/output error") as caught:
+        real.sync([file])
+    assert caught.value.filename == str(tmp_path / "a")
+    assert file.changed
+
+
+def test_the_page_cache_of_every_file_is_given_up(
+    real: RealDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real.make_directory("t-0")
+    opened(real, "t-0/a").append([b"1"])
+    opened(real, "t-0/b").append([b"2"])
+    opened(real, "c").append([b"3"])
+    given_up: list[str] = []
+
+    def advise(descriptor: int, start: int, size_bytes: int, advice: int) -> None:
+        assert (start, size_bytes, advice) == (0, 0, os.POSIX_FADV_DONTNEED)
+        given_up.append(os.readlink(f"/proc/self/fd/{descriptor}").rpartition("/")[2])
+
+    monkeypatch.setattr(os, "posix_fadvise", advise)
+    real.forget_page_cache()
+    assert sorted(given_up) == ["a", "b"]
+
+
+def test_a_directory_that_is_only_read_stays_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"1")
+    disk = RealDisk(str(tmp_path), descriptors_max=2, read_only=True)
+    file = disk.open("a")
+    assert file.read(0, 9) == b"1"
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        file.append([b"2"])
+    with pytest.raises(FileNotFoundError):
+        disk.open("b")
+    disk.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    assert (tmp_path / "a").read_bytes() == b"1"

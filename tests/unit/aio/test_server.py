@@ -464,17 +464,14 @@ def test_reading_pauses_while_the_peer_does_not_take_its_answers(run: Run) -> No
             world.on_call = lambda call: world.server.answer(call, big)
             client = await Client.connected(world.port, receive_buffer_bytes=4096)
             await client.send(fetch_request(0) + fetch_request(1) + fetch_request(2))
-            await until(lambda: len(world.calls) == 3)
+            await until(lambda: len(world.calls) == 1)
             await client.send(fetch_request(3))
             other = await Client.connected(world.port)
             for number in range(5):
                 await other.send(fetch_request(number))
                 await other.response()
-            assert [c.correlation_id for c in world.calls if c.origin.connection_id == 1] == [
-                0,
-                1,
-                2,
-            ]
+            taken = [c.correlation_id for c in world.calls if c.origin.connection_id == 1]
+            assert taken in ([0], [0, 1])  # as much as the kernel's buffers hold
             for number in range(4):
                 assert (await client.response())[0] == number
             client.close()
@@ -491,11 +488,13 @@ def test_a_peer_that_asks_much_and_reads_nothing_loses_its_connection(
 
     async def scenario() -> None:
         async with serving() as world:
-            world.on_call = lambda call: world.server.answer(call, big)
+            world.on_call = lambda call: None
             client = await Client.connected(world.port, receive_buffer_bytes=4096)
-            await client.send(fetch_request(0) * 100)  # all of them in one arrival
+            await client.send(fetch_request(0) * 100)
+            await until(lambda: len(world.calls) == 100)
+            for call in world.calls:  # they waited, and are all answered at once
+                world.server.answer(call, big)
             await until(lambda: "of answers wait" in caplog.text)
-            assert len(world.calls) < 20
             client.close()
             await until(lambda: world.server.connections == 0)
             assert world.server.held_bytes == 0
@@ -556,17 +555,17 @@ def test_unfinished_requests_of_all_connections_have_a_bound(
     run: Run, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def scenario() -> None:
-        async with serving(settings(unfinished_bytes_max=1_000_000)) as world:
+        async with serving(settings(unfinished_bytes_max=2_000_000)) as world:
             part = struct.pack(">i", 900_000) + bytes(600_000)
             first = await Client.connected(world.port)
             await first.send(part)
-            await until(lambda: world.server.unfinished_bytes == len(part))
+            await until(lambda: world.server.unfinished_bytes == 2**20)  # what is allocated
             second = await Client.connected(world.port)
-            await second.send(part[:300_000])
-            await until(lambda: world.server.unfinished_bytes == len(part) + 300_000)
-            await second.send(part[300_000:])
+            await second.send(part[:100_000])
+            await until(lambda: world.server.unfinished_bytes >= 2**20 + 100_000)
+            await second.send(part[100_000:])
             assert await second.rest() == b""
-            assert "queued.max.request.bytes=1,000,000" in caplog.text
+            assert "queued.max.request.bytes=2,000,000" in caplog.text
             first.close()
             await until(lambda: world.server.connections == 0)
             assert world.server.unfinished_bytes == 0
@@ -740,6 +739,49 @@ def test_who_is_silent_too_long_is_closed_and_who_waits_is_not(run: Run) -> None
             assert (await waiting.response())[0] == 1
             silent.close()
             waiting.close()
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_a_peer_that_takes_nothing_for_an_idle_time_does_not_keep_its_place(
+    run: Run, ended: bool
+) -> None:
+    def answered(world: World, call: Call) -> None:
+        world.server.answer(call, fetched(bytes(20_000_000)))
+        if ended:
+            world.server.end(call.origin.connection_id, "no reason")
+
+    async def scenario() -> None:
+        async with serving() as world:
+            world.on_call = lambda call: answered(world, call)
+            client = await Client.connected(world.port, receive_buffer_bytes=4096)
+            await client.send(fetch_request(0))
+            await until(lambda: len(world.calls) == 1)
+            for _ in range(20):  # what the kernel still takes for it is progress
+                await asyncio.sleep(0)
+                world.server.sweep()
+            await until(lambda: world.server.connections == 0)
+            assert world.server.held_bytes == 0
+            client.close()
+
+    run(scenario)
+
+
+def test_a_slow_reader_is_not_idle(run: Run) -> None:
+    size_bytes = 20_000_000
+
+    async def scenario() -> None:
+        async with serving() as world:
+            world.on_call = lambda call: world.server.answer(call, fetched(bytes(size_bytes)))
+            client = await Client.connected(world.port, receive_buffer_bytes=4096)
+            await client.send(fetch_request(0))
+            await until(lambda: len(world.calls) == 1)
+            for _ in range(19):
+                await client.read(1_000_000)
+                world.server.sweep()
+            assert world.server.connections == 1
+            client.close()
 
     run(scenario)
 

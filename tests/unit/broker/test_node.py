@@ -271,11 +271,34 @@ def test_acks_0_is_answered_by_nothing_and_by_the_end_when_it_fails() -> None:
     assert "UNKNOWN_TOPIC_OR_PARTITION" in node.closed[peer.connection_id]
 
 
-def test_a_metadata_log_that_cannot_be_flushed_stops_the_node() -> None:
+def test_a_metadata_log_that_cannot_be_flushed_takes_the_directory_offline() -> None:
     node = WholeNode(MemoryDisk(NOW_MS))
     peer = node.connect()
-    asked = peer.send(CreateTopicsRequest([CreatableTopic("t", 1, 1)], 1_000), 7)
+    kept = peer.send(CreateTopicsRequest([CreatableTopic("kept", 1, 1)], 1_000), 7)
+    node.flush()
+    assert peer.answer(kept).topics[0].error_code == ErrorCode.NONE  # type: ignore[union-attr]
+    asked = [
+        peer.send(CreateTopicsRequest([CreatableTopic(name, 1, 1)], 1_000), 7) for name in "ab"
+    ]
+    node.flush(error="Input/output error")
+    for one in asked:
+        answer = peer.answer(one)
+        assert isinstance(answer, CreateTopicsResponse)
+        assert answer.topics[0].error_code == ErrorCode.KAFKA_STORAGE_ERROR
+        assert "Input/output error" in (answer.topics[0].error_message or "")
+    assert node.halted is None
+    metadata = peer.answer(peer.send(MetadataRequest(topics=None), 12))
+    assert isinstance(metadata, MetadataResponse)
+    assert [topic.name for topic in metadata.topics] == ["kept"]
+    later = peer.answer(peer.send(CreateTopicsRequest([CreatableTopic("c", 1, 1)], 1_000), 7))
+    assert isinstance(later, CreateTopicsResponse)
+    assert later.topics[0].error_code == ErrorCode.KAFKA_STORAGE_ERROR
+    node.stop()
+    assert not node.node.is_durable
+
+
+def test_a_start_that_cannot_be_flushed_ends() -> None:
+    node = WholeNode(MemoryDisk(NOW_MS), flushing=False)
     node.flush(error="Input/output error")
     assert node.halted is not None
     assert "Input/output error" in node.halted
-    assert peer.answer(asked) is None

@@ -35,6 +35,7 @@ class WholeNode:
         shutdown: Shutdown = Shutdown.CLEAN,
         wanted: tuple[TopicToCreate, ...] = (),
         now_ms: int = NOW_MS,
+        flushing: bool = True,
     ) -> None:
         pairs = dict(one.split("=", 1) for one in overrides)
         given = {key: Resolved(text, Source.STATIC_BROKER, "a test") for key, text in pairs.items()}
@@ -58,7 +59,8 @@ class WholeNode:
             )
         )
         self.perform(self.node.start(now_ms))
-        self.flush()
+        if flushing:
+            self.flush()
 
     def connect(self) -> "Peer":
         peer = Peer(self, len(self._connections) + 1)

@@ -17,6 +17,7 @@ from ottla.aio.log_directory import CannotStart
 from ottla.cli import serve
 from ottla.cli.main import main
 from ottla.settings.broker import BrokerSettings
+from ottla.settings.listener import HostPort
 
 
 class Runs:
@@ -154,6 +155,55 @@ def test_systemd_is_told_when_it_waits(tmp_path: Path, monkeypatch: pytest.Monke
         monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
         serve._tell_systemd()
         assert systemd.recv(100) == b"READY=1"
+
+
+# What a newcomer is told
+
+
+@pytest.mark.parametrize(
+    ("bound", "address", "elsewhere"),
+    [
+        ([HostPort("localhost", 9092)], "localhost:9092", ""),
+        ([HostPort("0.0.0.0", 9092)], "localhost:9092", ""),
+        ([HostPort("0.0.0.0", 29092), HostPort("localhost", 9092)], "localhost:9092", ""),
+        (
+            [HostPort("localhost", 19092)],
+            "localhost:19092",
+            " --bootstrap-server localhost:19092",
+        ),
+        ([HostPort("::1", 9092)], "[::1]:9092", " --bootstrap-server [::1]:9092"),
+    ],
+)
+def test_the_first_steps_lead_to_this_broker(
+    bound: list[HostPort], address: str, elsewhere: str
+) -> None:
+    said = serve.first_steps(bound, "/data").splitlines()
+    assert f"serves Kafka's protocol on {address}. Its data is in /data" in "".join(said)
+    commands = [line for line in said if " greetings" in line]
+    assert [line.endswith(f"greetings --from-beginning{elsewhere}") for line in commands][2]
+    assert commands[0].endswith(f" topic create greetings --partitions 3{elsewhere}")
+    assert commands[1].endswith(f" produce greetings{elsewhere}")
+
+
+def test_the_first_steps_start_this_program(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    program = tmp_path / "my bin" / "ottla"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+
+    def told() -> str:
+        text = serve.first_steps([HostPort("localhost", 9092)], "/data")
+        return next(line for line in text.splitlines() if "topic create" in line).strip()
+
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr(sys, "argv", [str(program), "serve"])
+    assert told().startswith(f"'{program}' topic create")
+    monkeypatch.setenv("PATH", str(program.parent))
+    assert told().startswith("ottla topic create")
+    monkeypatch.setattr(sys, "argv", ["/somewhere/main.py", "serve"])
+    assert told().startswith(f"{sys.executable} -m ottla.cli.main topic create")
 
 
 # The log's form

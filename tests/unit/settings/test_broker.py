@@ -213,7 +213,7 @@ def test_a_topic_is_the_brokers_until_it_overrides() -> None:
         ({"retention.ms": None}, "Null value not supported for topic configs: retention.ms"),
         ({"retention": "1"}, "Unknown topic config name: retention"),
         ({"message.format.version": "2.0"}, "Kafka 4.0 removed it"),
-        ({"retention.ms": "7d"}, "retention.ms=7d: a whole number of 64 bits: a number from -1 on"),
+        ({"retention.ms": "7d"}, "retention.ms=7d: a whole number of 64 bits from -1 on"),
         ({"retention.ms": "-2"}, "retention.ms=-2: a number from -1 on is expected"),
         ({"cleanup.policy": "shred"}, "cleanup.policy=shred: a list out of compact, delete"),
         ({"min.compaction.lag.ms": "9", "max.compaction.lag.ms": "8"}, "is above max.compaction"),

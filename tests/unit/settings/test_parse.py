@@ -90,7 +90,7 @@ def test_text_becomes_a_value(given: Setting, text: str, value: Value) -> None:
         (of(DOUBLE), "", "a number"),
         (of(DOUBLE, between(0, 1)), "1.5", "a number from 0 to 1"),
         (of(INT, at_least(1)), "0", "a number from 1 on"),
-        (of(INT, at_least(1)), "x", "a whole number of 32 bits: a number from 1 on"),
+        (of(INT, at_least(1)), "x", "a whole number of 32 bits from 1 on"),
         (of(STRING, one_of("a", "b")), "A", "one of a, b"),
         (of(STRING, NonEmpty()), " ", "a text that is not empty"),
         (of(LIST, names("a", "b")), "a,c", "a list out of a, b, without duplicates"),

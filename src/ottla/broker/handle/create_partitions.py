@@ -13,6 +13,7 @@ from ottla.core.effect import Effect, Reply
 from ottla.core.metadata.image import Image
 from ottla.core.port import Entropy
 from ottla.errors import ErrorCode
+from ottla.limits import quoted
 from ottla.wire.message.create_partitions import (
     CreatePartitionsRequest,
     CreatePartitionsResponse,
@@ -45,7 +46,9 @@ class HandleCreatePartitions:
             rows[name] = row
             if times[name] > 1:
                 row.error_code = ErrorCode.INVALID_REQUEST
-                row.error_message = f"topic {name!r} stands {times[name]} times in this request"
+                row.error_message = (
+                    f"topic {quoted(name)} stands {times[name]} times in this request"
+                )
                 continue
             refused = maker.grow(_asked(topic))
             if refused is not None:

@@ -17,6 +17,7 @@ from ottla.core.effect import Effect, Reply
 from ottla.core.metadata.image import Image
 from ottla.core.port import Entropy
 from ottla.errors import ErrorCode
+from ottla.limits import CONFIG_ROWS_PER_ANSWER_MAX, quoted
 from ottla.settings.describe import BrokerLayers, describe_topic
 from ottla.wire.message.create_topics import (
     CreatableTopic,
@@ -48,11 +49,12 @@ class HandleCreateTopics:
         maker = TopicMaker(self.controller.latest, self.defaults, self.entropy)
         times = Counter(topic.name for topic in request.topics)
         rows: dict[str, CreatableTopicResult] = {}
+        described = _Described(self.layers)
         for topic in request.topics:
             if times[topic.name] > 1:
                 refusal = Refused(
                     ErrorCode.INVALID_REQUEST,
-                    f"topic {topic.name!r} stands {times[topic.name]} times in this request",
+                    f"topic {quoted(topic.name)} stands {times[topic.name]} times in this request",
                 )
                 rows[topic.name] = _refused_row(topic.name, refusal.error, refusal.message)
                 continue
@@ -60,30 +62,55 @@ class HandleCreateTopics:
             if isinstance(made, Refused):
                 rows[topic.name] = _refused_row(topic.name, made.error, made.message)
             else:
-                rows[topic.name] = self._created_row(made, call.version)
+                rows[topic.name] = _created_row(made, call.version, described)
         response = CreateTopicsResponse(topics=list(rows.values()))
         records = () if request.validate_only else tuple(maker.records)
         return self.controller.submit(now_ms, records, _Answer(call, response))
 
-    def _created_row(self, made: Created, version: int) -> CreatableTopicResult:
-        row = CreatableTopicResult(name=made.name, topic_id=made.topic_id, error_message=None)
-        if version >= _TELLS_CONFIGS_SINCE:
-            row.num_partitions = made.partitions
-            row.replication_factor = made.replication_factor
-            row.configs = self._configs(made.configs)
-        return row
 
-    def _configs(self, overrides: Mapping[str, str]) -> list[CreatableTopicConfigs]:
-        return [
-            CreatableTopicConfigs(
-                name=one.name,
-                value=one.value,
-                read_only=one.read_only,
-                config_source=one.source,
-                is_sensitive=one.sensitive,
-            )
-            for one in describe_topic(overrides, self.layers)
-        ]
+@final
+class _Described:
+    """The settings that one answer tells of new topics: those with equal overrides share them."""
+
+    __slots__ = ("_layers", "_made", "_rows_left")
+
+    def __init__(self, layers: BrokerLayers) -> None:
+        self._layers = layers
+        self._made: dict[frozenset[tuple[str, str]], list[CreatableTopicConfigs]] = {}
+        self._rows_left = CONFIG_ROWS_PER_ANSWER_MAX
+
+    def of(self, overrides: Mapping[str, str]) -> list[CreatableTopicConfigs] | None:
+        """None: the answer is full."""
+        if self._rows_left <= 0:
+            return None
+        key = frozenset(overrides.items())
+        rows = self._made.get(key)
+        if rows is None:
+            rows = [
+                CreatableTopicConfigs(
+                    name=one.name,
+                    value=one.value,
+                    read_only=one.read_only,
+                    config_source=one.source,
+                    is_sensitive=one.sensitive,
+                )
+                for one in describe_topic(overrides, self._layers)
+            ]
+            self._made[key] = rows
+        self._rows_left -= len(rows)
+        return rows
+
+
+def _created_row(made: Created, version: int, described: _Described) -> CreatableTopicResult:
+    row = CreatableTopicResult(name=made.name, topic_id=made.topic_id, error_message=None)
+    if version >= _TELLS_CONFIGS_SINCE:
+        row.num_partitions = made.partitions
+        row.replication_factor = made.replication_factor
+        row.configs = described.of(made.configs)
+        if row.configs is None:
+            # The topic is made all the same; clients then ask DescribeConfigs.
+            row.topic_config_error_code = ErrorCode.POLICY_VIOLATION
+    return row
 
 
 @final

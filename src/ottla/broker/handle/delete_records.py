@@ -10,6 +10,7 @@ import logging
 from dataclasses import dataclass
 from typing import Final, final
 
+from ottla import probe
 from ottla.core.effect import Effect, Reply
 from ottla.core.replica.leader import Leader
 from ottla.core.replica.table import ReplicaTable
@@ -65,7 +66,10 @@ class HandleDeleteRecords:
         before = asked.offset
         if before == TO_HIGH_WATERMARK:
             before = leader.high_watermark
-        if not 0 <= before <= leader.high_watermark:
+        end = leader.high_watermark
+        if probe.MUTANTS and probe.mutant("KIP107-past-watermark"):
+            end = leader.log.end_offset
+        if not 0 <= before <= end:
             return _failed(asked, ErrorCode.OFFSET_OUT_OF_RANGE)
         log = leader.log
         if before > log.start_offset:

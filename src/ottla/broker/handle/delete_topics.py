@@ -14,6 +14,7 @@ from ottla.core.controller.topics import decide_delete
 from ottla.core.effect import Effect, Reply
 from ottla.core.metadata.image import Image
 from ottla.errors import ErrorCode
+from ottla.limits import quoted
 from ottla.types import ZERO_UUID, Uuid, uuid_to_text
 from ottla.wire.message.delete_topics import (
     DeletableTopicResult,
@@ -81,9 +82,9 @@ def _row(one: _Asked, times: int, meant: Mapping[Uuid, int], latest: Image) -> D
         return _refusal(
             one,
             ErrorCode.INVALID_REQUEST,
-            f"topic {one.name!r} has an id besides: give one of them",
+            f"topic {quoted(one.name)} has an id besides: give one of them",
         )
-    shown = repr(one.name) if one.name is not None else f"id {uuid_to_text(one.topic_id)}"
+    shown = quoted(one.name) if one.name is not None else f"id {uuid_to_text(one.topic_id)}"
     if times > 1:
         return _refusal(
             one, ErrorCode.INVALID_REQUEST, f"topic {shown} stands {times} times in this request"

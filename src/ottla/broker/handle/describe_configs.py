@@ -1,6 +1,8 @@
 """DescribeConfigs: every setting of a topic, of this broker, of a group, with where it comes from.
 
-Each resource is answered for itself. What a request changed comes from the metadata log, the rest
+Each resource is answered for itself, up to a bound of all. What alike resources have in common is
+described once: a client that asks for a thousand topics, most of them without overrides, must not
+hold up the others. What a request changed comes from the metadata log, the rest
 from what the operator gave and from the defaults.
 
 Source: KIP-133, KIP-226 (synonyms), KIP-412 (loggers), KIP-569 (types, documentation). Elsewhere:
@@ -8,7 +10,7 @@ the settings and their sources, see `settings/describe.py`.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, final
 
@@ -16,6 +18,7 @@ from ottla.core.controller.topic_name import name_problem
 from ottla.core.effect import Effect, Reply
 from ottla.core.metadata.image import BROKER_RESOURCE, TOPIC_RESOURCE, Current
 from ottla.errors import ErrorCode
+from ottla.limits import CONFIG_ROWS_PER_ANSWER_MAX, quoted
 from ottla.settings.definition import Source
 from ottla.settings.describe import (
     BrokerLayers,
@@ -38,6 +41,10 @@ API_KEY: Final = 32
 VERSIONS: Final = (0, 4)
 GAPS: Final[tuple[str, ...]] = (
     "Of the broker's loggers, only the root is described: levels cannot be changed by requests yet",
+)
+
+_TOO_MANY: Final = (
+    f"one answer describes some {CONFIG_ROWS_PER_ANSWER_MAX:,} settings: use several requests"
 )
 
 _LOGGER_RESOURCE: Final = 8
@@ -71,6 +78,8 @@ class HandleDescribeConfigs:
 
     def __call__(self, now_ms: int, call: Call, request: DescribeConfigsRequest) -> list[Effect]:
         results = []
+        rows = _Rows(call.version, request)
+        rows_left = CONFIG_ROWS_PER_ANSWER_MAX
         for resource in request.resources:
             result = DescribeConfigsResult(
                 error_message=None,
@@ -78,7 +87,10 @@ class HandleDescribeConfigs:
                 resource_name=resource.resource_name,
             )
             try:
-                result.configs = self._configs(call.version, request, resource)
+                if rows_left <= 0:
+                    raise _Refusal(ErrorCode.POLICY_VIOLATION, _TOO_MANY)
+                result.configs = self._configs(resource, rows)
+                rows_left -= len(result.configs)
             except _Refusal as refusal:
                 result.error_code = refusal.error
                 result.error_message = refusal.message
@@ -86,7 +98,7 @@ class HandleDescribeConfigs:
         return [Reply(call, DescribeConfigsResponse(results=results))]
 
     def _configs(
-        self, version: int, request: DescribeConfigsRequest, resource: DescribeConfigsResource
+        self, resource: DescribeConfigsResource, rows: "_Rows"
     ) -> list[DescribeConfigsResourceResult]:
         kind, name = resource.resource_type, resource.resource_name
         if kind == _LOGGER_RESOURCE:
@@ -94,11 +106,11 @@ class HandleDescribeConfigs:
         if kind == _CLIENT_METRICS_RESOURCE:
             return _wanted(self._client_metrics(name), resource.configuration_keys)
         if kind == TOPIC_RESOURCE:
-            described = self._topic(name)
+            found = self._topic(name, rows)
         elif kind == BROKER_RESOURCE:
-            described = self._broker(name)
+            found = self._broker(name, rows)
         elif kind == _GROUP_RESOURCE:
-            described = self._group(name)
+            found = self._group(name, rows)
         else:
             raise _Refusal(
                 ErrorCode.INVALID_REQUEST,
@@ -106,8 +118,7 @@ class HandleDescribeConfigs:
                 f"(broker), {_LOGGER_RESOURCE} (broker logger), {_CLIENT_METRICS_RESOURCE} (client "
                 f"metrics) and {_GROUP_RESOURCE} (group)",
             )
-        rows = [_row(version, request, one) for one in described]
-        return _wanted(rows, resource.configuration_keys)
+        return _wanted(found, resource.configuration_keys)
 
     def _layers(self) -> BrokerLayers:
         """The operator's settings below what requests changed since."""
@@ -118,28 +129,36 @@ class HandleDescribeConfigs:
             dynamic_default=configs.get((BROKER_RESOURCE, ""), {}),
         )
 
-    def _topic(self, name: str) -> list[Described]:
+    def _topic(self, name: str, rows: "_Rows") -> list[DescribeConfigsResourceResult]:
         problem = name_problem(name)
         if problem is not None:
             raise _Refusal(ErrorCode.INVALID_TOPIC_EXCEPTION, problem)
         if name not in self.current.image.topics:
-            raise _Refusal(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"there is no topic {name!r}")
+            raise _Refusal(
+                ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"there is no topic {quoted(name)}"
+            )
         overrides = self.current.image.configs.get((TOPIC_RESOURCE, name), {})
-        return describe_topic(overrides, self._layers())
+        return rows.alike(
+            TOPIC_RESOURCE, overrides, lambda: describe_topic(overrides, self._layers())
+        )
 
-    def _broker(self, name: str) -> list[Described]:
-        layers = self._layers()
-        if not name:  # what holds for all brokers, as far as requests have set it
-            described = describe_broker(layers)
-            return [one for one in described if one.name in layers.dynamic_default]
-        self._check_own_id(name)
-        return describe_broker(layers)
+    def _broker(self, name: str, rows: "_Rows") -> list[DescribeConfigsResourceResult]:
+        if name:
+            self._check_own_id(name)
+        found = rows.alike(BROKER_RESOURCE, {}, lambda: describe_broker(self._layers()))
+        if name:
+            return found
+        # What holds for all brokers, as far as requests have set it.
+        of_all = self._layers().dynamic_default
+        return [row for row in found if row.name in of_all]
 
-    def _group(self, name: str) -> list[Described]:
+    def _group(self, name: str, rows: "_Rows") -> list[DescribeConfigsResourceResult]:
         if not name:
             raise _Refusal(ErrorCode.INVALID_REQUEST, "a group's name is empty")
         overrides = self.current.image.configs.get((_GROUP_RESOURCE, name), {})
-        return describe_group(overrides, self._layers())
+        return rows.alike(
+            _GROUP_RESOURCE, overrides, lambda: describe_group(overrides, self._layers())
+        )
 
     def _loggers(self, name: str) -> list[DescribeConfigsResourceResult]:
         self._check_own_id(name)
@@ -165,7 +184,7 @@ class HandleDescribeConfigs:
         if name != str(self.node_id):
             raise _Refusal(
                 ErrorCode.INVALID_REQUEST,
-                f"broker {name!r} is asked for, and this is broker {self.node_id}: a broker tells "
+                f"broker {quoted(name)} is asked for, and this is broker {self.node_id}: a broker tells "
                 "only of itself",
             )
 
@@ -174,7 +193,34 @@ def _wanted(
     rows: list[DescribeConfigsResourceResult], keys: Sequence[str] | None
 ) -> list[DescribeConfigsResourceResult]:
     """No keys, or none named: all."""
-    return [row for row in rows if row.name in keys] if keys else rows
+    if not keys:
+        return rows
+    named = frozenset(keys)
+    return [row for row in rows if row.name in named]
+
+
+@final
+class _Rows:
+    """The rows of one answer. Resources of one kind with equal overrides share them."""
+
+    __slots__ = ("_made", "_request", "_version")
+
+    def __init__(self, version: int, request: DescribeConfigsRequest) -> None:
+        self._version = version
+        self._request = request
+        self._made: dict[
+            tuple[int, frozenset[tuple[str, str]]], list[DescribeConfigsResourceResult]
+        ] = {}
+
+    def alike(
+        self, kind: int, overrides: Mapping[str, str], describe: Callable[[], list[Described]]
+    ) -> list[DescribeConfigsResourceResult]:
+        key = (kind, frozenset(overrides.items()))
+        rows = self._made.get(key)
+        if rows is None:
+            rows = [_row(self._version, self._request, one) for one in describe()]
+            self._made[key] = rows
+        return rows
 
 
 def _row(

@@ -17,6 +17,7 @@ Elsewhere: sessions, see `core/replica/fetch_session.py`; which bytes, see `core
 from dataclasses import dataclass
 from typing import Final, TypeAlias, final
 
+from ottla import probe
 from ottla.core.effect import Effect, Reply
 from ottla.core.replica.fetch_session import Asked, Interest, Sessions, rotate
 from ottla.core.replica.leader import CONSUMER, Leader
@@ -178,6 +179,7 @@ class AwaitingBytes:
         first = True
         urgent = False
         incremental = self._asked.incremental
+        past_watermark = probe.MUTANTS and probe.mutant("C6-read-past-watermark")
         for interest in self._asked.interests():
             leader = interest.leader
             if leader is None or leader.error is not None:
@@ -194,6 +196,8 @@ class AwaitingBytes:
                 and interest.told_high_watermark == end
                 and interest.told_log_start == leader.log.start_offset
             )
+            if past_watermark:
+                end = leader.log.end_offset
             if self._special:
                 end = leader.readable_end(self._replica_id, committed=self._committed)
             if (
@@ -270,6 +274,8 @@ class AwaitingBytes:
         if not self._asked.uses_ids:
             return replicas.leader(interest.topic, interest.partition)
         topic = replicas.topic_by_id(interest.topic_id)
+        if probe.MUTANTS and probe.mutant("M60-name-for-id"):
+            topic = topic or replicas.topic(interest.topic)
         if topic is not None:
             interest.topic = topic.name
             return topic.leader(interest.partition)

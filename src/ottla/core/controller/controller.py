@@ -16,6 +16,7 @@ from collections import deque
 from itertools import islice
 from typing import Final, final
 
+from ottla import probe
 from ottla.core.controller.answer import Answer, Nobody
 from ottla.core.controller.brokers import (
     Registration,
@@ -48,6 +49,7 @@ class Controller:
 
     __slots__ = (
         "_current",
+        "_failure",
         "_latest",
         "_log",
         "_lost_power",
@@ -72,9 +74,10 @@ class Controller:
         self._current = current
         self._latest = current.image
         self._registration = registration
-        self._lost_power = lost_power
+        self._lost_power = lost_power and not (probe.MUTANTS and probe.mutant("M02-epoch-kept"))
         self._snapshot_bytes = bytes_between_snapshots_max
         self._pending: deque[tuple[int, Answer]] = deque()
+        self._failure = ""
 
     @property
     def latest(self) -> Image:
@@ -140,11 +143,16 @@ class Controller:
 
         Without records the answer waits for what is on its way, and is given at once if nothing is.
         """
+        if self._failure and records:
+            return answer.refused(ErrorCode.KAFKA_STORAGE_ERROR, self._failure)
         if not records:
             if not self._pending:
                 return answer.committed(self._latest)
             self._pending.append((self._pending[-1][0], answer))
             return []
+        if probe.MUTANTS and probe.mutant("M63-entry-in-pieces") and len(records) > 1:
+            pieces = self.submit(now_ms, records[:1], Nobody())
+            return pieces + self.submit(now_ms, records[1:], answer)
         try:
             entry, effects = self._log.append(
                 records, now_ms=now_ms, metadata_version=self._latest.metadata_version
@@ -155,6 +163,8 @@ class Controller:
                 ErrorCode.KAFKA_STORAGE_ERROR, f"the metadata log cannot be written: {error}"
             )
         self._latest, _ = self._latest.apply(entry)
+        if probe.MUTANTS and probe.mutant("M63-answer-before-commit"):
+            return [*effects, *answer.committed(self._latest)]
         self._pending.append((entry.end_offset, answer))
         return effects
 
@@ -170,6 +180,18 @@ class Controller:
             effects += answer.committed(image)
         if self._log.bytes_since_snapshot > self._snapshot_bytes:
             effects += self._log.snapshot(image)
+        return effects
+
+    def go_offline(self, why: str) -> list[Effect]:
+        """The log's disk has failed: nothing more is decided, and what was not yet committed is
+        refused. What of it is on the disk all the same, the next start finds out."""
+        self._failure = f"the log directory is offline: {why}"
+        self._latest = self._current.image
+        effects: list[Effect] = []
+        while self._pending:
+            effects += self._pending.popleft()[1].refused(
+                ErrorCode.KAFKA_STORAGE_ERROR, self._failure
+            )
         return effects
 
     def check_invariants(self) -> None:

@@ -9,7 +9,8 @@ Source: KIP-98, KIP-730 (blocks of 1,000). Elsewhere: who asks, see `broker/hand
 
 from typing import Final, final
 
-from ottla.core.controller.answer import Answer
+from ottla import probe
+from ottla.core.controller.answer import Answer, Nobody
 from ottla.core.controller.controller import Controller
 from ottla.core.effect import Effect
 from ottla.core.metadata.image import Image
@@ -51,6 +52,11 @@ class ProducerIds:
             next_producer_id=start + BLOCK_IDS,
         )
         self._asked = True
+        if probe.MUTANTS and probe.mutant("M63-ids-before-commit"):
+            self._next, self._end = start, start + BLOCK_IDS
+            return self._controller.submit(now_ms, (record,), Nobody()) + then.committed(
+                self._controller.latest
+            )
         return self._controller.submit(now_ms, (record,), _Granted(self, start, then))
 
     def _granted(self, start: int | None) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from itertools import product
 from typing import Final
 
-from ottla.limits import TOPIC_NAME_LENGTH_MAX
+from ottla.limits import TOPIC_NAME_LENGTH_MAX, quoted
 
 _LEGAL: Final = re.compile(r"[a-zA-Z0-9._-]+")
 _MARKS: Final = re.compile(r"[._]")
@@ -30,7 +30,7 @@ def name_problem(name: str) -> str | None:
             f"{name[:40]!r}..."
         )
     if _LEGAL.fullmatch(name) is None:
-        return f"topic name {name!r} has a character other than ASCII letters, digits, '.', '_' and '-'"
+        return f"topic name {quoted(name)} has a character other than ASCII letters, digits, '.', '_' and '-'"
     return None
 
 

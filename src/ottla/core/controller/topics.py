@@ -27,7 +27,7 @@ from ottla.core.metadata.records import (
 from ottla.core.metadata.snapshot import partition_record
 from ottla.core.port import Entropy
 from ottla.errors import ErrorCode
-from ottla.limits import PARTITIONS_PER_BROKER_MAX, PARTITIONS_PER_REQUEST_MAX
+from ottla.limits import PARTITIONS_PER_BROKER_MAX, PARTITIONS_PER_REQUEST_MAX, quoted
 from ottla.settings.topic import check_topic_overrides
 from ottla.types import METADATA_TOPIC, Uuid
 
@@ -139,7 +139,7 @@ class TopicMaker:
         if growth.count <= have:
             return Refused(
                 ErrorCode.INVALID_PARTITIONS,
-                f"topic {growth.name!r} has {have:,} partition(s) and {growth.count:,} are asked "
+                f"topic {quoted(growth.name)} has {have:,} partition(s) and {growth.count:,} are asked "
                 f"for: partitions are only ever added, so ask for more than {have:,}",
             )
         more = growth.count - have
@@ -154,7 +154,7 @@ class TopicMaker:
         elif len(growth.assignments) != more:
             return Refused(
                 ErrorCode.INVALID_REPLICA_ASSIGNMENT,
-                f"topic {growth.name!r} grows by {more:,} partition(s), but "
+                f"topic {quoted(growth.name)} grows by {more:,} partition(s), but "
                 f"{len(growth.assignments):,} assignment(s) are given: give one for each",
             )
         else:
@@ -174,18 +174,18 @@ class TopicMaker:
         if name == METADATA_TOPIC:
             return Refused(
                 ErrorCode.INVALID_REQUEST,
-                f"{name!r} is the cluster's own log and cannot be created",
+                f"{quoted(name)} is the cluster's own log and cannot be created",
             )
         problem = name_problem(name)
         if problem is not None:
             return Refused(ErrorCode.INVALID_TOPIC_EXCEPTION, problem)
         if name in self._image.topics or name in self._names:
-            return Refused(ErrorCode.TOPIC_ALREADY_EXISTS, f"topic {name!r} already exists")
+            return Refused(ErrorCode.TOPIC_ALREADY_EXISTS, f"topic {quoted(name)} already exists")
         other = colliding(name, self._image.topics) or colliding(name, self._names)
         if other is not None:
             return Refused(
                 ErrorCode.INVALID_TOPIC_EXCEPTION,
-                f"topic name {name!r} collides with topic {other!r}: names must differ in more "
+                f"topic name {quoted(name)} collides with topic {other!r}: names must differ in more "
                 "than '.' and '_'",
             )
         return None
@@ -241,7 +241,7 @@ class TopicMaker:
         if topic.replication_factor != DEFAULT or topic.partitions != DEFAULT:
             return Refused(
                 ErrorCode.INVALID_REQUEST,
-                f"topic {topic.name!r} is given replicas partition by partition and counts besides "
+                f"topic {quoted(topic.name)} is given replicas partition by partition and counts besides "
                 f"({topic.partitions} partitions, replication factor {topic.replication_factor}): "
                 "with assignments, both counts must be -1",
             )
@@ -343,4 +343,4 @@ def decide_delete(image: Image, topic_ids: Sequence[Uuid]) -> tuple[MetadataReco
 
 
 def _unknown(name: str) -> Refused:
-    return Refused(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"there is no topic {name!r}")
+    return Refused(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"there is no topic {quoted(name)}")

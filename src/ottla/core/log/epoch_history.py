@@ -10,9 +10,12 @@ Source: KIP-101, KIP-279, KIP-320.
 from bisect import bisect_left, bisect_right
 from typing import final
 
+from ottla import probe
 from ottla.core.log import checkpoint
 from ottla.core.port import Disk
 from ottla.types import NO_EPOCH
+
+_FOREVER: int = 1 << 63
 
 UNKNOWN: tuple[int, int] = (-1, -1)
 
@@ -55,7 +58,8 @@ class EpochHistory:
         kept = min(bisect_left(self._epochs, epoch), bisect_left(self._starts, start_offset))
         epochs = [*self._epochs[:kept], epoch]
         starts = [*self._starts[:kept], start_offset]
-        self._write(epochs, starts)
+        if not (probe.MUTANTS and probe.mutant("M06-epoch-not-kept")):
+            self._write(epochs, starts)
         self._epochs, self._starts = epochs, starts
 
     def end_of(self, epoch: int, log_end_offset: int) -> tuple[int, int]:
@@ -64,6 +68,8 @@ class EpochHistory:
         The last epoch ends at the log's end. An epoch older than all is answered with itself and
         the start of the first one, so that a follower begins there.
         """
+        if probe.MUTANTS and probe.mutant("M04-undefined-epoch-answered") and epoch < 0:
+            return epoch, log_end_offset
         if epoch < 0 or not self._epochs or epoch > self._epochs[-1]:
             return UNKNOWN
         if epoch == self._epochs[-1]:
@@ -78,6 +84,12 @@ class EpochHistory:
         above = bisect_right(self._starts, offset)
         return self._epochs[above - 1] if above else NO_EPOCH
 
+    def stretch_of(self, offset: int) -> tuple[int, int]:
+        """(the epoch that wrote `offset`, or -1, and where the next one begins)."""
+        above = bisect_right(self._starts, offset)
+        end = self._starts[above] if above < len(self._starts) else _FOREVER
+        return (self._epochs[above - 1] if above else NO_EPOCH), end
+
     def truncate_to(self, end_offset: int) -> None:
         """Forget the epochs that begin at `end_offset` or later."""
         if self._starts and self._starts[-1] >= end_offset:
@@ -87,12 +99,14 @@ class EpochHistory:
             self._save()
 
     def truncate_prefix(self, start_offset: int) -> None:
-        """Let the history begin at `start_offset`, in the epoch that wrote it."""
+        """Let the history begin at `start_offset`, in the epoch that wrote it. After an OSError it
+        is as it was."""
         above = bisect_right(self._starts, start_offset)
         if above and (above > 1 or self._starts[0] != start_offset):
-            self._epochs = self._epochs[above - 1 :]
-            self._starts = [start_offset, *self._starts[above:]]
-            self._save()
+            epochs = self._epochs[above - 1 :]
+            starts = [start_offset, *self._starts[above:]]
+            self._write(epochs, starts)
+            self._epochs, self._starts = epochs, starts
 
     def clear(self) -> None:
         if self._epochs:
@@ -107,6 +121,8 @@ class EpochHistory:
     def _write(self, epochs: list[int], starts: list[int]) -> None:
         entries = zip(epochs, starts, strict=True)
         self._disk.write_whole(self.path, checkpoint.format_epochs(entries))
+        if probe.MUTANTS and probe.mutant("M09-epochs-unsynced"):
+            return
         self.unflushed = True
 
     def check_invariants(self, log_end_offset: int) -> None:

@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from struct import Struct
 from typing import Final, final
 
+from ottla import probe
 from ottla.core.effect import Flush
 from ottla.core.log.aborted_index import AbortedTransaction
 from ottla.core.log.epoch_history import EpochHistory
@@ -35,6 +36,7 @@ from ottla.core.log.segment import (
     segment_path,
 )
 from ottla.core.log.snapshot import SNAPSHOT, restore, snapshot_offsets
+from ottla.core.log.sound import Inspection, Sound, is_sound
 from ottla.core.log.unsynced import Unsynced
 from ottla.core.port import Disk, File, FileSlice
 from ottla.errors import ErrorCode, LocalProtocolError, RemoteProtocolError
@@ -109,7 +111,7 @@ class Log:
         log_start: int,
         flushed_offset: int,
         jitter_ms: int,
-        is_new: bool,
+        names_changed: bool,
     ) -> None:
         self._disk = disk
         self.directory = directory
@@ -131,7 +133,7 @@ class Log:
                 for segment, next_base in zip(self._segments[:-1], self._bases[1:], strict=True)
                 if next_base > flushed_offset
             ),
-            names_changed=is_new,
+            names_changed=names_changed,
         )
 
     @classmethod
@@ -152,8 +154,8 @@ class Log:
         `jitter_ms` is taken off segment.ms, so that not all logs begin new segments at once.
         """
         names = disk.names(directory)
-        is_new = not names
-        if is_new:
+        is_new = not any(name.endswith(".log") for name in names)
+        if not names:
             disk.make_directory(directory)
         recovery = Recovery(
             disk,
@@ -167,6 +169,8 @@ class Log:
         )
         end_offset = recovery.run(log_start)
         clean = shutdown is Shutdown.CLEAN and not is_new
+        if probe.MUTANTS and probe.mutant("M16-killed-taken-for-flushed"):
+            clean = clean or shutdown is Shutdown.KILLED
         opened = cls(
             disk,
             directory,
@@ -176,11 +180,15 @@ class Log:
             log_start=log_start,
             flushed_offset=end_offset if clean else min(recovery_point, end_offset),
             jitter_ms=jitter_ms,
-            is_new=is_new,
+            # A process that was killed may have begun a segment whose name is not on the disk.
+            names_changed=is_new or shutdown is not Shutdown.CLEAN,
         )
         if shutdown is not Shutdown.CLEAN:
             # So that what was replayed now is not replayed after the next crash.
-            opened._save_producers()
+            try:
+                opened._save_producers()
+            except OSError as error:
+                log.warning("no producer snapshot", extra={"log": directory, "error": str(error)})
         return opened
 
     @property
@@ -208,6 +216,8 @@ class Log:
     @property
     def recovery_point(self) -> int:
         """Before it, data and indexes are on the disk: where a recovery after a power cut begins."""
+        if probe.MUTANTS and probe.mutant("M32-recovery-point-ahead"):
+            return self.end_offset
         return self._unsynced.recovery_point(self.flushed_offset)
 
     # Appending
@@ -223,6 +233,8 @@ class Log:
         has_producer = header.producer_id >= 0
         if has_producer:
             known = self.producers.check(header)
+            if probe.MUTANTS and probe.mutant("M70-retry-appended"):
+                known = known if isinstance(known, Refused) else None
             if known is not None:
                 if isinstance(known, Refused):
                     return known
@@ -250,6 +262,10 @@ class Log:
         segment = self._segment_for(size_bytes, last_offset, max_ms, now_ms)
         if leader_epoch > self.epochs.last_epoch:
             self.epochs.assign(leader_epoch, base_offset)
+        if probe.MUTANTS and probe.mutant("M75-sequence-before-write") and has_producer:
+            self.producers.appended(header, base_offset, last_offset, max_ms)
+        if probe.MUTANTS and probe.mutant("M37-end-before-write"):
+            self.end_offset = last_offset + 1
         segment.append(chunks, size_bytes, last_offset, max_ms)
         self.end_offset = last_offset + 1
         if has_producer:
@@ -268,6 +284,8 @@ class Log:
         size_bytes = 0
         try:
             for batch in batches_untrusted(data):
+                if probe.MUTANTS and probe.mutant("M41-any-offset-appended"):
+                    end_offset = 0
                 if batch.base_offset < end_offset or batch.last_offset_delta < 0:
                     problem = f"offset {batch.base_offset}; the log ends at {end_offset}"
                     raise LocalProtocolError(f"{self.directory}: a batch at {problem}")
@@ -343,7 +361,8 @@ class Log:
         segment.create_files()
         self._segments.append(segment)
         self._bases.append(base_offset)
-        self._unsynced.segments.append(active)
+        if not (probe.MUTANTS and probe.mutant("M39-sealed-unsynced")):
+            self._unsynced.segments.append(active)
         self._unsynced.names_changed = True
         active.close()
         self.producers.end_offset = base_offset
@@ -356,7 +375,8 @@ class Log:
             path = segment_path(self.directory, producers.end_offset, SNAPSHOT)
             self._disk.write_whole(path, producers.encode())
             producers.snapshot_offset = producers.end_offset
-            self._unsynced.add_path(path)
+            if not (probe.MUTANTS and probe.mutant("M34-snapshot-unsynced")):
+                self._unsynced.add_path(path)
 
     # Reading
 
@@ -372,34 +392,86 @@ class Log:
         end = min(end, self.end_offset)
         if start >= end:
             return None
-        at, position = self._locate(start)
+        try:
+            at, position = self._locate(start)
+        except CorruptSegment:
+            at = max(bisect_right(self._bases, start) - 1, 0)
+            found = self._segments[at].sound_holder(start, -1)
+            if found is None:
+                raise
+            position = found
         if position < 0:
             return None
+        if start < self._bases[at]:
+            self._check_end(at - 1)
+        try:
+            return self._slice_from(at, position, start, end, size_bytes_max, at_least_one)
+        except CorruptSegment:
+            self._resumes.clear()
+            behind = self._segments[at].sound_holder(start, -1)
+            if behind == position:  # or so it claims
+                behind = self._segments[at].sound_holder(start, position)
+            if behind is None:
+                raise
+            return self._slice_from(at, behind, start, end, size_bytes_max, at_least_one)
+
+    def _slice_from(
+        self,
+        at: int,
+        position: int,
+        start: int,
+        end: int,
+        size_bytes_max: int,
+        at_least_one: bool,
+    ) -> FileSlice | None:
         segment = self._segments[at]
-        limit, next_offset = segment.size_bytes, end
+        limit = segment.size_bytes
         if end < self._end_of_segment(at):
             bound = segment.find(end)
+            if bound is not None and bound.position < position:  # damaged: it holds no such offset
+                bound = segment.find_from(position, end)
             if bound is not None:
-                limit = bound.position
-                # Where `end` is inside a batch, that batch is left out.
-                next_offset = min(end, bound.base_offset)
-        if limit - position > size_bytes_max:
+                limit = bound.position  # where `end` is inside a batch, that batch is left out
+        is_cut = limit - position > size_bytes_max
+        if is_cut:
             target = position + size_bytes_max
             limit = segment.batch_start_at_most(position, target)
             if limit == position:
                 limit = segment.whole_until(position, target)
-            if limit == position and at_least_one:
-                found = segment.find_from(position, start)
-                assert found is not None
-                limit = position + found.size_bytes
-            following = segment.find_from(limit, 0)
-            next_offset = end if following is None else following.base_offset
-            if next_offset > end:
-                return None
-        if limit <= position:
+        sound = self._inspected(at, position, start, limit)
+        if sound.limit <= position and is_cut and at_least_one:
+            found = segment.find_from(position, start)
+            if found is not None and found.position == position:
+                sound = self._inspected(at, position, start, position + found.size_bytes)
+        if sound.limit <= position or sound.next_offset > end:
             return None
-        self._remember(next_offset, segment.base_offset, limit)
-        return FileSlice(segment.file, position, limit - position)
+        self._remember(sound.next_offset, segment.base_offset, sound.limit)
+        return FileSlice(segment.file, position, sound.limit - position)
+
+    def _inspected(self, at: int, position: int, start: int, limit: int) -> Sound:
+        """How far what is about to be served is what was appended. CorruptSegment: not at all."""
+        inspection = Inspection(
+            self._segments[at],
+            position,
+            start,
+            end_offset=self._end_of_segment(at),
+            epochs=self.epochs,
+        )
+        sound = inspection.run(limit)
+        if sound.damage is not None and sound.limit <= position:
+            raise sound.damage
+        return sound
+
+    def _check_end(self, at: int) -> None:
+        """A segment does not hold an offset that should be in it: is its last batch sound?"""
+        if at < 0 or self._segments[at].size_bytes == 0:
+            return
+        segment = self._segments[at]
+        found = segment.before(segment.size_bytes)
+        assert found is not None
+        position, entry = found
+        if not is_sound(entry) or entry.next_offset > self._end_of_segment(at):
+            raise CorruptSegment(segment.path(), position, "its last batch is damaged")
 
     def _locate(self, offset: int) -> tuple[int, int]:
         """(index of the segment, position of the first batch that ends behind `offset`), or -1."""
@@ -408,10 +480,15 @@ class Log:
         if resume is not None:
             base_offset, position = resume
             segment = self._segments[at]
+            if probe.MUTANTS and probe.mutant("M23-stale-position"):
+                base_offset = segment.base_offset
             if base_offset == segment.base_offset and position < segment.size_bytes:
                 return at, position
         while at < len(self._segments):
             found = self._segments[at].find(offset)
+            if probe.MUTANTS and probe.mutant("M19-inside-batch-skipped") and found is not None:
+                if found.base_offset < offset:
+                    found = self._segments[at].find_from(found.position + found.size_bytes, offset)
             if found is not None:
                 return at, found.position
             at += 1
@@ -508,7 +585,8 @@ class Log:
             rebuild_aborted=False,
         )
         self._resumes.clear()
-        self.producers = producers
+        if not (probe.MUTANTS and probe.mutant("M17-producers-of-truncated")):
+            self.producers = producers
         while self._segments[-1].base_offset > end_offset:
             self._retire_segment(len(self._segments) - 1, None)
         self._segments[-1].truncate_to(end_offset)
@@ -553,15 +631,18 @@ class Log:
         """Make `start_offset` the first readable one; it is at most the end (KIP-107).
 
         Segments [0..9] [10..29] [30..]: truncate_prefix(25) moves the start; `retire` then deletes
-        the first segment and keeps the next.
+        the first segment and keeps the next. After an OSError the log begins where it began.
         """
         assert start_offset <= self.end_offset
         if start_offset > self.start_offset:
+            if not (probe.MUTANTS and probe.mutant("M07-epochs-of-deleted")):
+                self.epochs.truncate_prefix(start_offset)
             self.start_offset = start_offset
-            self.epochs.truncate_prefix(start_offset)
 
     def retire(self, now_ms: int, high_watermark: int) -> int:
         """Delete the oldest segments that may go; returns how many."""
+        if probe.MUTANTS and probe.mutant("M18-retention-past-watermark"):
+            high_watermark = self.end_offset
         by_start = expired_by_start(self._segments, min(self.start_offset, high_watermark))
         by_policy = expired_by_policy(
             self._segments[by_start:],
@@ -576,6 +657,8 @@ class Log:
         if count == len(self._segments):
             self._roll(self.end_offset, now_ms)
         due_ms = now_ms + self._settings.file_delete_delay_ms
+        if probe.MUTANTS and probe.mutant("M72-producers-deleted-with-records"):
+            self.producers.producers.clear()
         self.truncate_prefix(self._bases[count])
         log.info(
             "old segments are deleted",
@@ -627,6 +710,10 @@ class Log:
 
     # The disk
 
+    def flush_with(self, path: str) -> None:
+        """A file of somebody else in this directory is brought to the disk with the next flush."""
+        self._unsynced.add_path(path)
+
     def flush_request(self) -> Flush | None:
         """What to sync so that everything before `end_offset` is durable; None: it is."""
         unsynced, epochs = self._unsynced, self.epochs
@@ -643,6 +730,8 @@ class Log:
             tuple(files),
             self.directory if unsynced.names_changed or epochs.unflushed else None,
         )
+        if probe.MUTANTS and probe.mutant("M33-directory-unsynced"):
+            request.directory = None
         unsynced.take(self.end_offset)
         epochs.unflushed = False
         return request

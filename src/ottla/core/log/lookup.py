@@ -10,7 +10,9 @@ Source: KIP-33, KIP-79, KIP-734.
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
+from ottla import probe
 from ottla.core.log.segment import CorruptSegment, Entry, Segment, largest_timestamp
+from ottla.core.log.sound import is_sound
 from ottla.errors import RemoteProtocolError
 from ottla.record.batch import Batch
 from ottla.record.legacy import any_records_untrusted
@@ -39,7 +41,10 @@ def first_since(
 ) -> TimestampOffset | None:
     """The first record in start..end whose time is at least `timestamp_ms`."""
     for segment, segment_end in _with_ends(segments, end):
-        if segment_end <= start or segment.load_max_timestamp()[0] < timestamp_ms:
+        max_ms = segment.load_max_timestamp()[0]
+        if probe.MUTANTS and probe.mutant("M39-equal-time-skipped"):
+            max_ms -= 1
+        if segment_end <= start or max_ms < timestamp_ms:
             continue
         for position, entry in segment.walk(segment.position_since(timestamp_ms, start)):
             if isinstance(entry, Batch) and entry.base_offset >= end:
@@ -94,7 +99,7 @@ def _largest_of(segment: Segment, start: int, end: int) -> int:
 def _first_inside(
     segment: Segment, position: int, entry: Entry, timestamp_ms: int, start: int
 ) -> TimestampOffset | None:
-    entry = segment.entry_at(position, entry.size_bytes)
+    entry = _whole(segment, position, entry)
     if isinstance(entry, Batch):
         try:
             found = first_since_untrusted(
@@ -111,9 +116,17 @@ def _first_inside(
     return None
 
 
+def _whole(segment: Segment, position: int, entry: Entry) -> Entry:
+    """The batch with its data, which must be as it was appended."""
+    whole = segment.entry_at(position, entry.size_bytes)
+    if not is_sound(whole):
+        raise CorruptSegment(segment.path(), position, "the checksum is wrong")
+    return whole
+
+
 def _records(segment: Segment, position: int, entry: Entry) -> list[Record]:
+    whole = _whole(segment, position, entry)
     try:
-        whole = segment.entry_at(position, entry.size_bytes)
         return any_records_untrusted(whole, limit=_DECOMPRESSED_BYTES_MAX)
     except RemoteProtocolError as error:
         raise CorruptSegment(segment.path(), position, str(error)) from error

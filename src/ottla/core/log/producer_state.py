@@ -15,6 +15,7 @@ reader of committed records may see, the replica's leader.
 from struct import Struct, error
 from typing import Final, NamedTuple, final
 
+from ottla import probe
 from ottla.core.log.aborted_index import AbortedTransaction
 from ottla.errors import ErrorCode, RemoteProtocolError
 from ottla.record.batch import SEQUENCE_MAX, Batch
@@ -124,10 +125,15 @@ class ProducerState:
             return None
         first, last = batch.base_sequence, batch.last_sequence
         if batch.producer_epoch == producer.epoch:
-            for known in producer.batches:
+            remembered = producer.batches
+            if probe.MUTANTS and probe.mutant("M70-last-batch-only"):
+                remembered = remembered[-1:]
+            for known in remembered:
                 if known.last_sequence == last and known.base_sequence == first:
                     return known
             end = producer.last_sequence
+            if probe.MUTANTS and probe.mutant("M70-gap-accepted"):
+                end = first - 1
             if first != end + 1 and not (first == 0 and end == SEQUENCE_MAX):
                 return Refused(
                     ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,

@@ -17,6 +17,7 @@ import logging
 from enum import Enum
 from typing import Final, final
 
+from ottla import probe
 from ottla.core.log import checkpoint
 from ottla.core.log.epoch_history import EpochHistory
 from ottla.core.log.producer_state import ProducerState
@@ -107,10 +108,15 @@ class Recovery:
             end_offset = self._begin_at(log_start)
             rebuild_epochs = False
         start_offset = max(log_start, self.segments[0].base_offset)
+        history = self.epochs.entries()
+        if history and start_offset < min(history[0][1], end_offset):
+            # The log's start went back, as its checkpoint was lost, and the history did not.
+            rebuild_epochs = True
         if rebuild_epochs:
             self.epochs.clear()
             self._rebuild_epochs()
-        self.epochs.truncate_to(end_offset)
+        if not (probe.MUTANTS and probe.mutant("M08-epochs-beyond-end")):
+            self.epochs.truncate_to(end_offset)
         self.epochs.truncate_prefix(start_offset)
         self._load_producers(start_offset, end_offset)
         return end_offset
@@ -224,33 +230,61 @@ class Recovery:
         for segment in segments:
             self._rebuild_missing(segment)
         active = segments[-1]
+        if self._shutdown is Shutdown.CLEAN:
+            return self._end_of_clean(active)
         try:
-            if self._shutdown is Shutdown.CLEAN:
-                return active.end_offset()
-            return self._rescan_tail(active)
+            return self._rescan_tail(active, active.resume_indexes())
         except CorruptSegment as error:
-            # Not what a killed process leaves, and not what a clean stop leaves: test everything.
-            log.warning(
-                "the active segment is damaged; every batch of it is tested",
-                extra={"file": active.path(), "position": error.position, "problem": error.problem},
+            return self._rescan_all(active, error)
+
+    def _end_of_clean(self, active: Segment) -> int:
+        """The log's end after a clean stop, which has left it in the recovery point as well.
+
+        Where the last batches do not lead there, one of them is damaged. What was acknowledged must
+        not be written over, so the log goes on at the recovery point, in a new segment.
+        """
+        size_bytes = active.size_bytes
+        try:
+            end_offset = active.end_offset()
+            if self._recovery_point in (0, end_offset):
+                return end_offset
+            problem = f"it ends at {end_offset}; the recovery point is {self._recovery_point}"
+            damage = CorruptSegment(active.path(), size_bytes, problem)
+        except CorruptSegment as error:
+            damage = error
+        end_offset = self._rescan_all(active, damage)
+        if active.size_bytes < size_bytes and end_offset < self._recovery_point:
+            log.error(
+                "records are lost to damage; the log goes on behind them",
+                extra={
+                    "log": self._directory,
+                    "offset": end_offset,
+                    "records": self._recovery_point - end_offset,
+                },
             )
-            self._trusted_offset = active.base_offset
-            self._rescan_from(len(segments) - 1)
-            return active.end_offset()
+            end_offset = self._recovery_point
+            following = self._segment(end_offset, 0)
+            following.create_files()
+            self.segments.append(following)
+        return end_offset
 
     def _rescan_from(self, first: int) -> None:
         """Test the segments from `first` on; behind the first damage or gap, nothing is kept."""
         end_offset = -1
         for at in range(first, len(self.segments)):
             segment = self.segments[at]
-            if self._is_contiguous and end_offset not in (-1, segment.base_offset):
+            is_gap = end_offset not in (-1, segment.base_offset)
+            if probe.MUTANTS and probe.mutant("M02-gap-believed"):
+                is_gap = False
+            if self._is_contiguous and is_gap:
                 # The end of the segment before it was lost, and lost so that no batch is torn.
                 self._drop_from(at)
                 return
             damage, end_offset = self._rescan(segment)
             if damage is not None:
                 # What is behind goes first: a cut with something behind it would look like a log.
-                self._drop_from(at + 1)
+                if not (probe.MUTANTS and probe.mutant("M02-behind-the-cut")):
+                    self._drop_from(at + 1)
                 self._cut(segment, damage.position, end_offset, damage.problem)
                 segment.end_rebuild()
                 return
@@ -270,33 +304,43 @@ class Recovery:
                     log.error("a segment is damaged", extra={"problem": str(error)})
                 return
 
-    def _rescan_tail(self, segment: Segment) -> int:
-        """After a kill: index what the indexes held back, and cut a batch that was being written."""
-        first = segment.resume_indexes()
-        end_offset = segment.base_offset
-        last: tuple[int, Entry] | None = None
+    def _rescan_all(self, segment: Segment, damage: CorruptSegment) -> int:
+        """The last index entry leads to no batch that can be believed: begin at the front."""
+        log.warning(
+            "the active segment is damaged; all of it is examined",
+            extra={"file": segment.path(), "position": damage.position, "problem": damage.problem},
+        )
+        self._trusted_offset = segment.base_offset
+        segment.begin_rebuild()
+        return self._rescan_tail(segment, 0)
+
+    def _rescan_tail(self, segment: Segment, first: int) -> int:
+        """Index what is not indexed from `first` on, and cut a batch that was being written.
+
+        Only the last batch can be one. What is damaged further in front was damaged since, and
+        stays: what stands behind it was acknowledged.
+        """
+        tail = _Tail(segment, is_contiguous=self._is_contiguous, first=first)
         torn: CorruptSegment | None = None
         try:
             for position, entry in segment.walk(first):
-                if entry.next_offset <= end_offset:
-                    raise CorruptSegment(segment.path(), position, "offsets do not grow")
+                tail.add(position, entry)
                 segment.note(
-                    position, entry.size_bytes, entry.next_offset - 1, largest_timestamp(entry)
+                    position, entry.size_bytes, tail.end_offset - 1, largest_timestamp(entry)
                 )
-                end_offset = entry.next_offset
-                last = (position, entry)
         except CorruptSegment as error:
-            if last is None and first > 0:
+            if tail.last is None and first > 0:
                 raise
             torn = error
-        if last is not None:
-            position, entry = last
-            if not _checksum_is_right(segment.entry_at(position, entry.size_bytes)):
-                raise CorruptSegment(segment.path(), position, "the checksum is wrong")
+        if torn is None and tail.last is not None and not tail.last_is_sound():
+            torn = CorruptSegment(segment.path(), tail.last[0], "the checksum is wrong")
+            if first > 0:
+                raise torn
+            tail.drop_last()
         if torn is not None:
-            self._cut(segment, torn.position, end_offset, torn.problem)
+            self._cut(segment, torn.position, tail.end_offset, torn.problem)
         segment.end_rebuild()
-        return end_offset
+        return tail.end_offset
 
     def _rescan(self, segment: Segment) -> tuple[CorruptSegment | None, int]:
         """Test every batch and index it. Returns the first damage, and the offset where it is."""
@@ -405,5 +449,78 @@ class Recovery:
             )
 
 
+@final
+class _Tail:
+    """Where the offsets of an active segment end, also when a batch's own offset is damaged."""
+
+    __slots__ = ("_before", "_follows", "_is_contiguous", "_segment", "end_offset", "last")
+
+    def __init__(self, segment: Segment, *, is_contiguous: bool, first: int) -> None:
+        self._segment = segment
+        self._is_contiguous = is_contiguous
+        self._follows = first == 0  # the last one begins where the one before it ended
+        self._before = segment.base_offset
+        self.end_offset: int = segment.base_offset
+        self.last: tuple[int, Entry] | None = None
+
+    def add(self, position: int, entry: Entry) -> None:
+        expected = self.end_offset
+        self._before = expected
+        knows = self.last is not None or position == 0
+        if not isinstance(entry, Batch) or not knows:
+            self._follows = False
+            self.end_offset = entry.next_offset
+        elif entry.base_offset == expected or (
+            entry.base_offset > expected and not self._is_contiguous
+        ):
+            self._follows = True
+            self.end_offset = entry.next_offset
+        else:
+            self.end_offset = self._settled(position, entry, expected)
+        self.last = (position, entry)
+
+    def _settled(self, position: int, entry: Batch, expected: int) -> int:
+        """This batch or the one before it has a wrong offset: the next one tells which."""
+        behind = position + entry.size_bytes
+        following: int | None = None
+        if behind < self._segment.size_bytes:
+            front = self._segment.file.read(behind, 8)
+            following = int.from_bytes(front, "big", signed=True)
+        if following == entry.next_offset:
+            self._follows = True
+            return entry.next_offset  # the one before it
+        assert self.last is not None
+        if entry.base_offset > expected:
+            last_position, last = self.last
+            if position != last_position + last.size_bytes or not self._is_sound(*self.last):
+                return entry.next_offset  # what is missing is what was damaged
+        if following is None and not self._follows:
+            return max(entry.next_offset, expected)  # who knows; offsets are not used twice
+        log.error(
+            "a batch's offset is damaged",
+            extra={
+                "file": self._segment.path(),
+                "position": position,
+                "offset": expected,
+                "found": entry.base_offset,
+            },
+        )
+        if following == expected or not self._is_sound(position, entry):
+            return expected
+        return expected + entry.last_offset_delta + 1
+
+    def last_is_sound(self) -> bool:
+        assert self.last is not None
+        return self._is_sound(*self.last)
+
+    def drop_last(self) -> None:
+        self.end_offset = self._before
+
+    def _is_sound(self, position: int, entry: Entry) -> bool:
+        return _checksum_is_right(self._segment.entry_at(position, entry.size_bytes))
+
+
 def _checksum_is_right(entry: Entry) -> bool:
+    if probe.MUTANTS and probe.mutant("M40-checksum-not-tested"):
+        return True
     return crc_is_right(entry) if isinstance(entry, Batch) else entry_crc_is_right(entry)

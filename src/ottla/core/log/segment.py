@@ -4,11 +4,15 @@ The data file is the truth. The indexes are caches: they are opened when they ar
 look-up checks what it finds, and an index that lied is rebuilt. A segment below a few blocks is
 scanned without its indexes, so that many small partitions cost nothing.
 
+Damage to one batch is no reason to lose those behind it: where the bytes are no batch, a scan goes on
+at the next one whose checksum is right, and what lies between is reported as an ERROR.
+
 Entries are Kafka's: when more than index.interval.bytes were written since the last entry, the next
 batch gets one, naming its last offset and its position; the first batch of a segment gets none.
 
 Elsewhere: which segments there are and when a new one begins, `log.py`; what is believed after a
-crash, `recovery.py`.
+crash, `recovery.py`; what may be served, `sound.py`. Left whole on purpose: data and indexes are
+written, read and cut together, and the ways around damage are part of reading.
 """
 
 import errno
@@ -17,12 +21,20 @@ from collections.abc import Iterator, Sequence
 from struct import Struct
 from typing import Final, NamedTuple, TypeAlias, final
 
+from ottla import probe
 from ottla.core.log.aborted_index import AbortedIndex
 from ottla.core.log.offset_index import OffsetIndex
 from ottla.core.log.time_index import TimeIndex
 from ottla.core.port import Disk, File
 from ottla.errors import RemoteProtocolError
-from ottla.record.batch import HEADER_BYTES, LOG_OVERHEAD_BYTES, MAGIC_AT, Batch, header_untrusted
+from ottla.record.batch import (
+    HEADER_BYTES,
+    LOG_OVERHEAD_BYTES,
+    MAGIC_AT,
+    Batch,
+    crc_is_right,
+    header_untrusted,
+)
 from ottla.record.legacy import ENTRY_BYTES_MIN, LegacyEntry, entry_untrusted
 from ottla.types import NO_TIMESTAMP
 
@@ -36,6 +48,8 @@ _SUFFIXES: Final = (".log", ".index", ".timeindex", ".txnindex")
 _SCAN_BYTES: Final = 8192
 """What a look-up reads at once: the gap between two index entries, and some."""
 _WALK_BYTES: Final = 1 << 20
+_ORDER_BYTES: Final = 32 * 1024
+_DAMAGES_REMEMBERED: Final = 64
 
 # Base offset, length, magic, last offset delta.
 _SCAN: Final = Struct(">qi4xb6xi")
@@ -79,6 +93,7 @@ class Segment:
 
     __slots__ = (
         "_bytes_since_entry",
+        "_damages",
         "_directory",
         "_disk",
         "_file",
@@ -118,6 +133,7 @@ class Segment:
         self._offsets: OffsetIndex | None = None
         self._times: TimeIndex | None = None
         self._bytes_since_entry: int = 0
+        self._damages: dict[int, int] | None = None  # where no batch begins -> where the next does
         self._first_timestamp_ms: int = _NOT_LOADED
         self._max_timestamp_ms: int = _NOT_LOADED
         self._max_timestamp_offset: int = base_offset
@@ -223,6 +239,8 @@ class Segment:
             self.write_indexes()
         position = self.size_bytes
         self.file.append(chunks)
+        if probe.MUTANTS and probe.mutant("M37-index-after-data"):
+            self.write_indexes()
         self.size_bytes = position + size_bytes
         self.note(position, size_bytes, last_offset, max_ms)
 
@@ -248,7 +266,8 @@ class Segment:
         """Complete the indexes: nothing more will be appended, or not by this process."""
         if self.size_bytes:
             self.load_max_timestamp()
-            self.times.append(self._max_timestamp_ms, self._max_timestamp_offset)
+            if not (probe.MUTANTS and probe.mutant("M39-last-time-missing")):
+                self.times.append(self._max_timestamp_ms, self._max_timestamp_offset)
             self.write_indexes()
 
     def is_full(
@@ -290,8 +309,10 @@ class Segment:
         self.times.keep_below(offset)
         if self._disk.exists(self.path(".txnindex")):
             self.aborted.keep_below(offset)
-        self.file.truncate(position)
+        if not (probe.MUTANTS and probe.mutant("M02-torn-tail-stays")):
+            self.file.truncate(position)
         self.size_bytes = position
+        self._damages = None
         self._bytes_since_entry = 0
         if position == 0:
             self._first_timestamp_ms = self._max_timestamp_ms = NO_TIMESTAMP
@@ -302,21 +323,124 @@ class Segment:
     def find(self, offset: int) -> Found | None:
         """The first batch whose last offset is at least `offset`; None: there is none."""
         if self.size_bytes <= _SCAN_BYTES:
-            return self.find_from(0, offset)
+            return self._find_past_damage(0, offset)
         position = self.offsets.position_at_most(offset)
         if position == 0:
-            return self.find_from(0, offset)
+            return self._find_past_damage(0, offset)
+        if not 0 < position < self.size_bytes:
+            self._distrust(".index", f"offset {offset} is said to be at byte {position}")
+            return self._find_past_damage(self.offsets.position_at_most(offset), offset)
         problem = ""
         try:
             found = self.find_from(position, offset)
             if found is not None and found.position == position and found.base_offset > offset:
                 problem = f"offset {offset} is said to be at byte {position} or later"
         except CorruptSegment as error:
+            if error.position > position:
+                return self._find_past_damage(position, offset)
             problem = str(error)
         if problem:
             self._distrust(".index", problem)
-            return self.find_from(self.offsets.position_at_most(offset), offset)
+            return self._find_past_damage(self.offsets.position_at_most(offset), offset)
         return found
+
+    def _find_past_damage(self, position: int, offset: int) -> Found | None:
+        """`find_from`, going on behind bytes that are no batch."""
+        while True:
+            try:
+                return self.find_from(position, offset)
+            except CorruptSegment as damage:
+                position = self._behind(damage)
+
+    def _behind(self, damage: CorruptSegment) -> int:
+        """Where the next whole batch begins; raises `damage` when there is none."""
+        if self._damages is None:
+            self._damages = {}
+        behind = self._damages.get(damage.position)
+        if behind is None:
+            behind = self.whole_after(damage.position)
+            if behind is None:
+                raise damage
+            if len(self._damages) >= _DAMAGES_REMEMBERED:
+                self._damages.clear()
+            self._damages[damage.position] = behind
+            log.error(
+                "a segment is damaged; the batches behind the damage are kept",
+                extra={
+                    "file": self.path(),
+                    "position": damage.position,
+                    "bytes": behind - damage.position,
+                    "problem": damage.problem,
+                },
+            )
+        return behind
+
+    def whole_after(self, position: int) -> int | None:
+        """The first position behind `position` where a batch of magic 2 stands, checksum and all."""
+        at, end = position + 1, self.size_bytes
+        while at + HEADER_BYTES <= end:
+            block = self.file.read(at, min(_WALK_BYTES, end - at))
+            found = block.find(b"\2", MAGIC_AT)
+            while found >= 0:
+                size = int.from_bytes(block[found - 8 : found - 4], "big") + LOG_OVERHEAD_BYTES
+                here = at + found - MAGIC_AT
+                if HEADER_BYTES <= size <= end - here and self._is_whole(here, size):
+                    return here
+                found = block.find(b"\2", found + 1)
+            if at + len(block) >= end or len(block) <= MAGIC_AT:
+                break
+            at += len(block) - MAGIC_AT
+        return None
+
+    def _is_whole(self, position: int, size_bytes: int) -> bool:
+        try:
+            entry = self.entry_at(position, size_bytes)
+        except CorruptSegment:
+            return False
+        return isinstance(entry, Batch) and crc_is_right(entry)
+
+    def sound_holder(self, offset: int, behind: int) -> int | None:
+        """Where, after `behind`, a batch stands that holds `offset`, going from batch to batch by
+        what checksums say instead of what headers claim: the way when a scan has met damage."""
+        position: int | None = 0
+        if self.size_bytes > _SCAN_BYTES:
+            position = self.offsets.position_at_most(offset)
+        while position is not None and position < self.size_bytes:
+            try:
+                _, header = next(self._walk(position, whole=False))
+            except CorruptSegment:
+                position = self.whole_after(position)
+                continue
+            if not self._is_whole(position, header.size_bytes):
+                position = self.whole_after(position)
+                continue
+            base = header.base_offset if isinstance(header, Batch) else header.last_offset
+            if base <= offset < header.next_offset and position > behind:
+                return position
+            position += header.size_bytes
+        return None
+
+    def before(self, position: int) -> tuple[int, Entry] | None:
+        """The batch that ends at `position`, whole; None: nothing does. CorruptSegment: the batches
+        on the way there overlap, or do not lead there."""
+        if position == 0:
+            return None
+        start = max(0, position - _ORDER_BYTES)
+        if start:
+            start = self.batch_start_at_most(0, start)
+        end_offset = self.base_offset
+        last: tuple[int, Entry] | None = None
+        for here, entry in self.walk(start, strictly=True):
+            if here >= position:
+                break
+            first_offset = entry.base_offset if isinstance(entry, Batch) else entry.last_offset
+            if first_offset < end_offset:
+                raise CorruptSegment(self.path(), here, f"offset {first_offset} is out of order")
+            end_offset = entry.next_offset
+            last = (here, entry)
+        if last is None or last[0] + last[1].size_bytes != position:
+            raise CorruptSegment(self.path(), position, "the batches before it do not end here")
+        return last[0], self.entry_at(last[0], last[1].size_bytes)
 
     def find_from(self, position: int, offset: int) -> Found | None:
         """As `find`, scanning headers from `position` on.
@@ -370,11 +494,32 @@ class Segment:
                 return end
             end += at
 
-    def walk(self, position: int = 0, *, whole: bool = False) -> Iterator[tuple[int, Entry]]:
+    def walk(
+        self, position: int = 0, *, whole: bool = False, strictly: bool = False
+    ) -> Iterator[tuple[int, Entry]]:
         """(position, batch) from `position` to the end; `whole`: with its data.
 
-        Raises CorruptSegment where the bytes are no batch, or one that does not end.
+        Raises CorruptSegment where the bytes are no batch, or one that does not end; when only the
+        headers are wanted, and not `strictly`, only where no whole batch follows.
         """
+        last: tuple[int, Entry] | None = None
+        while True:
+            try:
+                for here, entry in self._walk(position, whole=whole):
+                    last = (here, entry)
+                    yield here, entry
+                return
+            except CorruptSegment as error:
+                if whole or strictly:
+                    raise
+                damage = error
+                # It may be the batch before that has misled the walk, by its length.
+                if last is not None and not self._is_whole(last[0], last[1].size_bytes):
+                    damage = CorruptSegment(self.path(), last[0], "the checksum is wrong")
+                last = None
+                position = self._behind(damage)
+
+    def _walk(self, position: int, *, whole: bool) -> Iterator[tuple[int, Entry]]:
         end = self.size_bytes
         file = self.file
         ahead_bytes = _WALK_BYTES if whole else _SCAN_BYTES
@@ -441,7 +586,12 @@ class Segment:
         """Where to scan from for the first record at or after both."""
         if self.size_bytes <= _SCAN_BYTES:
             return 0
-        return self.offsets.position_at_most(max(offset, self.times.offset_at_most(timestamp_ms)))
+        timed = self.times.at_most(timestamp_ms)
+        if timed is not None and not self._holds(*timed):
+            self._distrust(".timeindex", f"no batch has the timestamp {timed[0]} of an entry")
+            timed = self.times.at_most(timestamp_ms)
+        found = self.find(offset if timed is None else max(offset, timed[1]))
+        return 0 if found is None else found.position
 
     # Trust
 

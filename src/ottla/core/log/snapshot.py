@@ -11,6 +11,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from ottla import probe
 from ottla.core.log.producer_state import ProducerState, decode_untrusted
 from ottla.core.log.segment import CorruptSegment, Segment, segment_path
 from ottla.core.port import Disk
@@ -69,6 +70,8 @@ def restore(
     if state is None:
         state = ProducerState(start_offset)
     offset = state.end_offset
+    if probe.MUTANTS and probe.mutant("M73-producers-not-replayed"):
+        state.end_offset = offset = end_offset
     if offset < end_offset:
         for at, segment in enumerate(segments):
             if at + 1 == len(segments) or segments[at + 1].base_offset > offset:
@@ -105,7 +108,7 @@ def _replay(
         return
     is_cut = False
     for position, entry in segment.walk(found.position):
-        if not isinstance(entry, Batch) or entry.base_offset < offset:
+        if not isinstance(entry, Batch):
             continue
         if entry.base_offset >= end_offset:
             return

@@ -75,10 +75,10 @@ class TimeIndex:
             self._entries.append(_ENTRY.pack(timestamp_ms, offset - self._base_offset))
             self.last_timestamp_ms = timestamp_ms
 
-    def offset_at_most(self, timestamp_ms: int) -> int:
-        """An offset before which every timestamp is smaller than `timestamp_ms`."""
+    def at_most(self, timestamp_ms: int) -> tuple[int, int] | None:
+        """The last entry of at most `timestamp_ms`: before its batch, every timestamp is smaller."""
         slot = self._entries.last_at_most(_TIMESTAMP, timestamp_ms)
-        return self.entry(slot)[1] if slot >= 0 else self._base_offset
+        return self.entry(slot) if slot >= 0 else None
 
     def keep_below(self, offset: int) -> None:
         """Drop the entries of `offset` and all later ones."""

@@ -133,8 +133,7 @@ class LocalMetadataLog:
         """The log as the last process left it. RemoteProtocolError when it cannot be understood."""
         names = disk.names(DIRECTORY)
         snapshot = _newest_readable(disk, names)
-        state = disk.read_whole(f"{DIRECTORY}/{FILE_NAME}")
-        quorum = None if state is None else quorum_state_untrusted(state)
+        quorum = _quorum_state(disk)
         # Nothing but a snapshot shortens this log, and it says so in its name: neither start nor
         # recovery point is checkpointed, as in Apache Kafka.
         log = Log.open(
@@ -285,6 +284,21 @@ class LocalMetadataLog:
     def _kraft_version(self) -> int:
         value = self._controls.get(ControlType.KRAFT_VERSION)
         return 0 if value is None else KRaftVersionRecord.decode_untrusted(value, 0).kraft_version
+
+
+def _quorum_state(disk: Disk) -> QuorumState | None:
+    """None: it is not there, or torn. No epoch is lost with it: what was written in one is in the
+    log, and an only voter told nobody of another."""
+    path = f"{DIRECTORY}/{FILE_NAME}"
+    data = disk.read_whole(path)
+    if data is None:
+        return None
+    state = quorum_state_untrusted(data)
+    if state is None:
+        _log.warning(
+            "half-written, as a power cut leaves it; the log tells the epoch", extra={"file": path}
+        )
+    return state
 
 
 def _newest_readable(disk: Disk, names: list[str]) -> tuple[SnapshotId, Snapshot] | None:

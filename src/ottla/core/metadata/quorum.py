@@ -50,12 +50,15 @@ class QuorumState:
         return json.dumps(state, separators=(",", ":")).encode()
 
 
-def quorum_state_untrusted(data: bytes) -> QuorumState:
-    """What the file says. RemoteProtocolError naming what is wrong with it."""
+def quorum_state_untrusted(data: bytes) -> QuorumState | None:
+    """What the file says; None: it is no JSON, which is what a power cut leaves of it.
+
+    RemoteProtocolError, naming what is wrong, when it says something else than is known here.
+    """
     try:
         state = json.loads(data)
-    except ValueError as error:  # UnicodeDecodeError is one
-        raise RemoteProtocolError(f"{FILE_NAME} is no JSON: {error}") from None
+    except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError
+        return None
     if not isinstance(state, dict):
         raise RemoteProtocolError(f"{FILE_NAME} holds {type(state).__name__}, not an object")
     version = _number(state, "data_version")

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, final
 
+from ottla import probe
 from ottla.core.metadata.image import BrokerImage, Image, PartitionImage
 from ottla.core.metadata.records import (
     DIRECTORIES_SINCE,
@@ -166,11 +167,14 @@ def records_of(image: Image) -> Iterator[MetadataRecord]:
         for number, partition in enumerate(topic.partitions):
             yield partition_record(topic.topic_id, number, partition, with_directories)
     for (resource_type, resource), values in image.configs.items():
+        if probe.MUTANTS and probe.mutant("M62-snapshot-without-settings"):
+            break
         for name, value in values.items():
             yield ConfigRecord(
                 resource_type=resource_type, resource_name=resource, name=name, value=value
             )
-    if image.next_producer_id > 0:
+    keeps_ids = not (probe.MUTANTS and probe.mutant("M62-snapshot-without-ids"))
+    if image.next_producer_id > 0 and keeps_ids:
         yield ProducerIdsRecord(
             broker_id=-1, broker_epoch=-1, next_producer_id=image.next_producer_id
         )

@@ -33,28 +33,31 @@ logger: Final = logging.getLogger(__name__)
 class Checkpoints:
     """Reads what the last process wrote, and renders what has changed since."""
 
-    __slots__ = ("_disk", "_written")
+    __slots__ = ("_disk", "_read", "_written")
 
     def __init__(self, disk: Disk) -> None:
         self._disk = disk
+        self._read: dict[str, dict[TopicPartition, int]] = {}
         self._written: dict[str, bytes] = {}
 
     def read(self, name: str) -> dict[TopicPartition, int]:
+        """What the last process wrote. What the caller leaves in it is written again."""
+        offsets: dict[TopicPartition, int] = {}
         data = self._disk.read_whole(name)
-        if data is None:
-            return {}
-        try:
-            return parse_offsets(name, data)
-        except MalformedFile as error:
-            logger.warning("checkpoint ignored", extra={"why": str(error)})
-            return {}
+        if data is not None:
+            try:
+                offsets = parse_offsets(name, data)
+            except MalformedFile as error:
+                logger.warning("checkpoint ignored", extra={"why": str(error)})
+        self._read[name] = offsets
+        return offsets
 
     def changes(self, names: Iterable[str], leaders: Iterable[Leader]) -> list[WriteWhole]:
         """Those of the files whose content is not what was last written."""
         logs = list(leaders)
         effects = []
         for name in names:
-            data = format_offsets(dict(_offsets(name, logs)))
+            data = format_offsets({**self._read.get(name, {}), **dict(_offsets(name, logs))})
             if self._written.get(name) != data:
                 self._written[name] = data
                 effects.append(WriteWhole(name, data))

@@ -12,6 +12,7 @@ Source: formats as in KIP-516; names as Kafka's. Elsewhere: what is in a directo
 import logging
 from typing import Final, final
 
+from ottla import probe
 from ottla.core.log.checkpoint import (
     PARTITION_METADATA,
     MalformedFile,
@@ -37,7 +38,17 @@ _NAME_LENGTH_MAX: Final = 255
 class Directories:
     """What stands in the log directory, by the partition it is named for."""
 
-    __slots__ = ("_disk", "_entropy", "_found", "_log_starts", "_recovery_points", "_shutdown")
+    __slots__ = (
+        "_disk",
+        "_entropy",
+        "_found",
+        "_is_settled",
+        "_log_starts",
+        "_recovery_points",
+        "_shutdown",
+        "_unopened",
+        "has_disowned",
+    )
 
     def __init__(self, disk: Disk, entropy: Entropy, shutdown: Shutdown) -> None:
         self._disk = disk
@@ -46,11 +57,18 @@ class Directories:
         self._recovery_points: dict[TopicPartition, int] = {}
         self._log_starts: dict[TopicPartition, int] = {}
         self._found: set[str] = set()  # what nobody has claimed yet
+        self._is_settled = False  # what the last process left was all looked at
+        self._unopened: set[TopicPartition] = set()  # claimed, but the disk did not let us
+        self.has_disowned = False
+        """Whether a partition begins anew: what was checkpointed is not its own."""
 
     def survey(
         self, recovery_points: dict[TopicPartition, int], log_starts: dict[TopicPartition, int]
     ) -> None:
-        """See what is there, and know what the last process checkpointed of it. At the start."""
+        """See what is there, and know what the last process checkpointed of it. At the start.
+
+        A partition leaves both when it is opened: what stays is to be checkpointed again.
+        """
         self._recovery_points = recovery_points
         self._log_starts = log_starts
         self._found = set(self._disk.names(""))
@@ -61,11 +79,30 @@ class Directories:
         """The partition's log, made empty when it is not there. OSError: it can't be used."""
         directory = str(partition)
         found = directory in self._found
+        # Claimed, also if the disk does not let it be opened: a stray is what nobody asked for.
+        self._found.discard(directory)
+        if not found and self._is_settled:
+            found = self._disk.exists(directory)  # an attempt that failed has left something
+        self._unopened.add(partition)
         metadata = f"{directory}/{PARTITION_METADATA}"
         known_id = self._topic_id(metadata) if found else None
+        if probe.MUTANTS and probe.mutant("M60-predecessor-adopted"):
+            known_id = topic_id
         if known_id is not None and known_id != topic_id:
             self._set_stray(directory, "it holds another topic of this name")
             found = False
+            self.has_disowned = True
+        elif found and known_id is None and self._lost_its_identity(metadata):
+            # Its name alone would give a deleted topic's records to whoever has its name now.
+            # What was flushed in it was flushed with its identity, so nothing promised is in it.
+            self._set_stray(directory, "a power cut has left nothing that says whose it is")
+            found = False
+            self.has_disowned = True
+        is_identified = found and known_id is not None
+        if not is_identified:
+            # Before the first segment, so that a directory with records names its topic.
+            self._disk.make_directory(directory)
+            self._disk.write_whole(metadata, format_partition_metadata(topic_id))
         jitter_ms = settings.segment_jitter_ms
         log = Log.open(
             self._disk,
@@ -77,13 +114,21 @@ class Directories:
             log_start=self._log_starts.get(partition, 0) if found else 0,
             jitter_ms=self._entropy.below(jitter_ms) if jitter_ms > 0 else 0,
         )
-        if not found or known_id is None:
-            self._disk.write_whole(metadata, format_partition_metadata(topic_id))
-        self._found.discard(directory)
+        if not is_identified or self._shutdown is not Shutdown.CLEAN:
+            log.flush_with(metadata)
+        self.forget(partition)
         return log
 
+    def forget(self, partition: TopicPartition) -> None:
+        """What was checkpointed of it is not needed any more."""
+        self._unopened.discard(partition)
+        self._recovery_points.pop(partition, None)
+        self._log_starts.pop(partition, None)
+
     def set_aside_strays(self) -> None:
-        """After every partition of the image was opened: rename what nobody claimed."""
+        """After every partition of the image was opened: rename what nobody claimed. Once."""
+        if self._is_settled:
+            return
         for directory in sorted(self._found):
             partition = partition_of(directory)
             if partition is None or partition.topic == METADATA_TOPIC:
@@ -97,8 +142,10 @@ class Directories:
                     extra={"directory": directory, "error": str(error)},
                 )
         self._found.clear()
-        self._recovery_points.clear()
-        self._log_starts.clear()
+        self._is_settled = True
+        for offsets in (self._recovery_points, self._log_starts):
+            for partition in [one for one in offsets if one not in self._unopened]:
+                del offsets[partition]
 
     def leftovers(self) -> list[str]:
         """Directories that an earlier process had set aside to be removed."""
@@ -109,6 +156,11 @@ class Directories:
         aside = set_aside_name(partition, self._entropy.uuid(), DELETE_SUFFIX)
         self._disk.rename(str(partition), aside)
         return aside
+
+    def _lost_its_identity(self, path: str) -> bool:
+        """Whether `path`, which can't be read, was written and did not reach the disk. One that is
+        missing never was: Apache Kafka before 2.8 wrote none."""
+        return self._shutdown is Shutdown.POWER_LOST and self._disk.exists(path)
 
     def _topic_id(self, path: str) -> Uuid | None:
         text = self._disk.read_whole(path)

@@ -15,6 +15,7 @@ Source: KIP-227, KIP-516. Elsewhere: reading the partitions, see `broker/handle/
 from collections.abc import Collection, Iterable
 from typing import Final, final
 
+from ottla import probe
 from ottla.core.port import Entropy
 from ottla.core.replica.leader import Leader
 from ottla.errors import ErrorCode
@@ -77,6 +78,8 @@ class Interest:
     def tell(self, high_watermark: int, log_start: int, *, failed: bool) -> None:
         """Remember an answer. After an error the next one is told whatever it is."""
         self.told_high_watermark = _UNTOLD if failed else high_watermark
+        if probe.MUTANTS and probe.mutant("M95-told-too-much"):
+            self.told_high_watermark += 1
         self.told_log_start = log_start
 
 
@@ -233,6 +236,8 @@ class Sessions:
 def rotate(session: Session, served: Iterable[Interest]) -> None:
     """Send what had records to the end of the order."""
     interests = session.interests
+    if probe.MUTANTS and probe.mutant("M95-starved"):
+        return
     for interest in served:
         key = _key(interest, uses_ids=session.uses_ids)
         if interests.pop(key, None) is not None:

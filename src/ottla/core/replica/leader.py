@@ -6,8 +6,9 @@ log's end, except where the operator asked for more: it never runs `Policy.unflu
 records ahead of the disk. So with `ottla.flush=ack` (or flush.messages=1) it is the flushed end, and
 what a consumer has seen is still there after a power cut.
 
-A partition that can't serve says why in `error`. A log whose fsync failed never serves again in
-this process: what the page cache holds is no longer what the disk holds (KAFKA_STORAGE_ERROR).
+A partition that can't serve says why in `error`. Once a flush has failed, none of the directory's
+logs serves again in this process: what the page cache holds is no longer what the disk holds
+(KAFKA_STORAGE_ERROR). A write or a read that the disk refuses fails alone, and may work the next time.
 
 Source: KIP-101, KIP-320 (leader epochs), design D9. Elsewhere: who lives here, see `table.py`; who
 is in sync, see `isr.py`; parked calls, see `core/waiting.py`.
@@ -16,8 +17,9 @@ is in sync, see `isr.py`; parked calls, see `core/waiting.py`.
 import logging
 from typing import Final, final
 
+from ottla import probe
 from ottla.core.effect import Flush
-from ottla.core.log.log import Appended, Log, TimestampOffset
+from ottla.core.log.log import Appended, CorruptSegment, Log, TimestampOffset
 from ottla.core.log.producer_state import Refused
 from ottla.core.port import FileSlice
 from ottla.core.replica.isr import Isr
@@ -28,6 +30,9 @@ from ottla.record.validate import ValidBatch
 from ottla.types import NO_EPOCH, TopicPartition, Uuid
 
 logger: Final = logging.getLogger(__name__)
+
+_TOLD_MAX: Final = 16
+_TELL_PAUSE_MS: Final = 10_000
 
 CONSUMER: Final = -1
 """The replica id of an ordinary consumer; every other negative one sees the log to its end."""
@@ -51,7 +56,10 @@ class Leader:
         "log",
         "partition",
         "policy",
+        "refusal_told_ms",
+        "refuses_writes",
         "segment_count",
+        "told",
         "topic_id",
     )
 
@@ -78,6 +86,9 @@ class Leader:
         self.flush_timed = False  # a flush.ms deadline is set
         self.segment_count = log.segment_count  # when it was last looked at
         self.has_aborted: bool | None = None  # None: nobody has asked yet
+        self.refuses_writes = False  # the disk does, and the operator was told
+        self.refusal_told_ms = 0
+        self.told: set[str] = set()  # reads that failed, as the operator was told
         self.high_watermark = log.start_offset
         self.advance()
 
@@ -96,10 +107,21 @@ class Leader:
                     f"max.message.bytes is {policy.checks.bytes_max:,}",
                 )
         try:
-            return self.log.append(batch, leader_epoch=self.leader_epoch, now_ms=now_ms)
+            appended = self.log.append(batch, leader_epoch=self.leader_epoch, now_ms=now_ms)
         except OSError as error:
-            logger.error("append failed", extra={"partition": self.partition, "error": str(error)})
+            # A nearly full disk takes one batch and refuses the next.
+            if not self.refuses_writes and now_ms >= self.refusal_told_ms + _TELL_PAUSE_MS:
+                self.refuses_writes = True
+                self.refusal_told_ms = now_ms
+                logger.error(
+                    "append failed: writes are refused until the disk takes them",
+                    extra={"partition": self.partition, "error": str(error)},
+                )
             return Refused(ErrorCode.KAFKA_STORAGE_ERROR, f"{self.partition}: {error}")
+        if self.refuses_writes:
+            self.refuses_writes = False
+            logger.warning("the disk takes writes again", extra={"partition": self.partition})
+        return appended
 
     def slice(
         self, start: int, end: int, size_bytes_max: int, *, at_least_one: bool
@@ -121,8 +143,18 @@ class Leader:
             return self.unreadable(error)
 
     def unreadable(self, error: OSError) -> ErrorCode:
-        """What the client is told of records that can't be read; the operator is told more."""
-        logger.error("read failed", extra={"partition": self.partition, "error": str(error)})
+        """What the client is told of records that can't be read; the operator is told more.
+
+        Damage does not heal: CORRUPT_MESSAGE tells a consumer to give up there, or to go elsewhere.
+        """
+        told = str(error)
+        if told not in self.told:  # clients ask again ten times a second
+            if len(self.told) >= _TOLD_MAX:
+                self.told.clear()
+            self.told.add(told)
+            logger.error("read failed", extra={"partition": self.partition, "error": told})
+        if isinstance(error, CorruptSegment):
+            return ErrorCode.CORRUPT_MESSAGE
         return ErrorCode.KAFKA_STORAGE_ERROR
 
     def has_enough_in_sync(self) -> bool:
@@ -167,7 +199,7 @@ class Leader:
         """Move the high watermark as far as the disk allows; True: it moved."""
         end = self.log.end_offset
         ahead_max = self.policy.unflushed_max
-        if ahead_max is not None:
+        if ahead_max is not None and not (probe.MUTANTS and probe.mutant("D9-ack-before-flush")):
             end = min(end, self.log.flushed_offset + ahead_max - 1)
         if end <= self.high_watermark:
             return False
@@ -220,7 +252,10 @@ class Leader:
         try:
             self.log.close(now_ms)
         except OSError as error:
-            self.fail(str(error))
+            self.fail()
+            logger.error(
+                "a log can't be closed", extra={"partition": self.partition, "error": str(error)}
+            )
 
     def gave_up(self) -> ErrorCode | None:
         """Why nobody waits any longer for what was appended to be safe; None: it may yet be.
@@ -238,14 +273,10 @@ class Leader:
             return False
         return self.log.flushed_offset >= self.log.end_offset
 
-    def fail(self, why: str) -> None:
+    def fail(self) -> None:
         """Take the partition out of service for the rest of this process."""
         self.flushes = 0
         self.error = ErrorCode.KAFKA_STORAGE_ERROR
-        logger.error(
-            "partition is offline: what it held since the last flush may not be on the disk",
-            extra={"partition": self.partition, "error": why},
-        )
 
     def check_invariants(self) -> None:
         assert self.log.start_offset <= self.high_watermark

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import final
 
 from ottla.core.replica.recompress import CODEC_OF
-from ottla.limits import DECOMPRESSION_FACTOR_MAX, LONG_MAX
+from ottla.limits import DECOMPRESSED_BYTES_MAX, DECOMPRESSION_FACTOR_MAX, LONG_MAX
 from ottla.record.validate import AppendChecks
 from ottla.settings.broker import BrokerSettings
 from ottla.settings.topic import TopicSettings
@@ -37,7 +37,9 @@ def policy_of(settings: TopicSettings, broker: BrokerSettings) -> Policy:
             timestamp_type_log_append=settings.timestamp_log_append,
             before_max_ms=LONG_MAX if before_max_ms is None else before_max_ms,
             after_max_ms=LONG_MAX if after_max_ms is None else after_max_ms,
-            decompressed_bytes_max=settings.message_bytes_max * DECOMPRESSION_FACTOR_MAX,
+            decompressed_bytes_max=min(
+                settings.message_bytes_max * DECOMPRESSION_FACTOR_MAX, DECOMPRESSED_BYTES_MAX
+            ),
         ),
         codec=CODEC_OF[settings.compression_type],
         unflushed_max=1 if broker.logs.flush_on_ack else settings.flush_messages,

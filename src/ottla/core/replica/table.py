@@ -8,8 +8,9 @@ Recurring work has deadlines: checkpoints every minute, retention every
 log.retention.check.interval.ms, flush.ms per partition, removals. Long rounds are cut into slices,
 so that 5,000 partitions never hold up the loop.
 
-Promises: no acknowledgment passes what the flush policy asks for; a partition whose disk failed
-answers KAFKA_STORAGE_ERROR from then on.
+Promises: no acknowledgment passes what the flush policy asks for. After a flush that failed, the
+directory is offline: every partition answers KAFKA_STORAGE_ERROR until the process is started again,
+and nothing more is written. A partition that could not be opened is tried again until it can be.
 
 Elsewhere: one partition, see `leader.py`; directories, see `directory.py`; what a log deletes, see
 `core/log/retention.py`.
@@ -20,8 +21,9 @@ from collections.abc import Iterator
 from enum import Enum, auto
 from typing import Final, final
 
+from ottla import probe
 from ottla.core.deadline import Deadlines
-from ottla.core.effect import Effect
+from ottla.core.effect import Effect, Flush
 from ottla.core.log.aborted_index import AbortedTransaction
 from ottla.core.log.checkpoint import LOG_STARTS, RECOVERY_POINTS
 from ottla.core.log.recovery import Shutdown
@@ -47,7 +49,12 @@ _REMOVAL_SLICE: Final = 20
 _SLICE_PAUSE_MS: Final = 10
 # An operator may set 0, which would never let the loop sleep.
 _CHECKPOINT_PAUSE_MS: Final = 1_000
+_REOPEN_PAUSE_MS: Final = 2_000
 
+_OFFLINE_TEXT: Final = (
+    "the log directory is offline: the disk did not take what was written. "
+    "All partitions answer KAFKA_STORAGE_ERROR until the broker is started anew"
+)
 _OFFLINE: Final = ErrorCode.KAFKA_STORAGE_ERROR
 
 
@@ -57,6 +64,7 @@ class _Duty(Enum):
     FLUSH = auto()
     SWEEP = auto()
     REMOVE = auto()
+    REOPEN = auto()
 
 
 @final
@@ -102,11 +110,14 @@ class ReplicaTable:
         "_disk",
         "_entropy",
         "_node_id",
+        "_opening",
         "_orphan_flushes",
         "_round",
         "_settings",
         "_shutdown",
+        "_unopened",
         "_waiting",
+        "is_offline",
     )
 
     def __init__(
@@ -132,7 +143,11 @@ class ReplicaTable:
         self._round: list[Leader] = []
         # Partitions deleted while a flush was under way: its outcome is not their successor's.
         self._orphan_flushes: set[TopicPartition] = set()
+        self._opening: set[TopicPartition] = set()  # to be flushed before anybody is served
         self._checkpoints = Checkpoints(disk)
+        # Led here, had the disk let it be opened: tried again, oldest first.
+        self._unopened: dict[tuple[Uuid, int], PartitionImage] = {}
+        self.is_offline = False
 
     # --- what handlers ask ------------------------------------------------------------------------
 
@@ -205,12 +220,16 @@ class ReplicaTable:
     def log_start_moved(self) -> list[Effect]:
         """What follows from deleting records: a kill must not bring them back. The segments go
         with the next round of retention."""
-        return [*self._checkpoints.changes((LOG_STARTS,), self._leaders())]
+        if probe.MUTANTS and probe.mutant("KIP107-start-not-kept"):
+            return []
+        if self.is_offline:
+            return []
+        return self._checkpoint_now((LOG_STARTS,))
 
     # --- following the image ----------------------------------------------------------------------
 
     def load(self, image: Image, now_ms: int) -> list[Effect]:
-        """Open everything the image places here, and set strays aside. Once, at the start."""
+        """Open everything the image places here. Once, at the start; then `settle`."""
         self._directories.survey(
             self._checkpoints.read(RECOVERY_POINTS), self._checkpoints.read(LOG_STARTS)
         )
@@ -219,13 +238,20 @@ class ReplicaTable:
             self._deadlines.set((_Duty.REMOVE, directory, 0), now_ms + delay_ms)
         for topic in image.topics.values():
             self._host(topic, image, now_ms)
-        self._directories.set_aside_strays()
         logs = self._settings.logs
         self._deadlines.set((_Duty.RETENTION, "", 0), now_ms + logs.initial_task_delay_ms)
         checkpoint_ms = now_ms + self._checkpoint_interval_ms()
         self._deadlines.set((_Duty.CHECKPOINT, "", 0), checkpoint_ms)
         # What a killed process had not yet brought to the disk is to be acknowledged now.
-        return self._due_flushes()
+        effects = self._due_flushes()
+        self._opening.update(one.partition for one in effects if isinstance(one, Flush))
+        if self._directories.has_disowned:
+            effects += self._checkpoint_now((LOG_STARTS, RECOVERY_POINTS))
+        return effects
+
+    def settle(self) -> None:
+        """Set strays aside, once no power cut can take back the metadata that disowns them."""
+        self._directories.set_aside_strays()
 
     def follow(self, image: Image, delta: Delta, now_ms: int) -> list[Effect]:
         """Do here what the delta says; `image` is the one after it."""
@@ -258,10 +284,13 @@ class ReplicaTable:
         try:
             log = self._directories.open(partition, hosted.topic_id, policy.settings, now_ms)
         except OSError as error:
-            logger.error(
-                "partition is offline: its log can't be opened",
-                extra={"partition": partition, "error": str(error)},
-            )
+            if (hosted.topic_id, number) not in self._unopened:
+                logger.error(
+                    "partition is offline until its log can be opened",
+                    extra={"partition": partition, "error": str(error)},
+                )
+            self._unopened[hosted.topic_id, number] = image
+            self._deadlines.set((_Duty.REOPEN, "", 0), now_ms + _REOPEN_PAUSE_MS)
             return ErrorCode.KAFKA_STORAGE_ERROR
         leader = Leader(
             partition, hosted.topic_id, log, policy, internal=hosted.name in INTERNAL_TOPICS
@@ -298,23 +327,55 @@ class ReplicaTable:
                 effects += self._waiting.wake(leader.partition, now_ms)
             elif leader is ErrorCode.NOT_LEADER_OR_FOLLOWER:
                 hosted.leaders[number] = self._open(hosted, number, partition, now_ms)
+            elif (topic.topic_id, number) in self._unopened:
+                self._unopened[topic.topic_id, number] = partition
+        return effects
+
+    def _reopen(self, now_ms: int) -> list[Effect]:
+        """Open what the disk did not let be opened: it may have room by now."""
+        effects: list[Effect] = []
+        for (topic_id, number), image in list(self._unopened.items())[:_REMOVAL_SLICE]:
+            hosted = self._by_id[topic_id]
+            opened = self._open(hosted, number, image, now_ms)
+            if opened is _OFFLINE:
+                continue
+            del self._unopened[topic_id, number]
+            hosted.leaders[number] = opened
+            if isinstance(opened, Leader):
+                logger.warning("partition is online", extra={"partition": opened.partition})
+                effects += self._flush_if_due(opened, rolled=False)
+        if self._unopened:
+            self._deadlines.set((_Duty.REOPEN, "", 0), now_ms + _REOPEN_PAUSE_MS)
         return effects
 
     def _drop(self, topic_id: Uuid, now_ms: int) -> list[Effect]:
         hosted = self._by_id.pop(topic_id)
         del self._by_name[hosted.name]
         effects: list[Effect] = []
-        for leader in hosted.leaders:
+        for number, leader in enumerate(hosted.leaders):
             if not isinstance(leader, Leader):
+                if self._unopened.pop((topic_id, number), None) is not None:
+                    self._directories.forget(TopicPartition(hosted.name, number))
                 continue
             leader.error = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-            if leader.flushes:
+            if leader.flushes and not (probe.MUTANTS and probe.mutant("M60-flush-of-predecessor")):
                 self._orphan_flushes.add(leader.partition)
             for duty in (_Duty.FLUSH, _Duty.SWEEP):
                 self._deadlines.cancel(_duty(duty, leader))
             self._remove_later(leader, now_ms)
             effects += self._waiting.wake(leader.partition, now_ms)
-        return effects
+        return effects + self._checkpoint_now((LOG_STARTS, RECOVERY_POINTS))
+
+    def _checkpoint_now(self, names: tuple[str, ...]) -> list[Effect]:
+        """Write these checkpoints where they differ: a kill finds them, and soon a power cut."""
+        effects = self._checkpoints.changes(names, self._leaders())
+        for effect in effects:
+            try:
+                self._disk.write_whole(effect.path, effect.data)
+            except OSError as error:
+                why = {"path": effect.path, "error": str(error)}
+                logger.error("a checkpoint can't be written; it will be tried again", extra=why)
+        return [*effects]
 
     def _remove_later(self, leader: Leader, now_ms: int) -> None:
         try:
@@ -350,10 +411,9 @@ class ReplicaTable:
 
     # --- the disk ---------------------------------------------------------------------------------
 
-    def flushed(
-        self, partition: TopicPartition, end_offset: int, error: str | None, now_ms: int
-    ) -> list[Effect]:
-        """The outcome of a Flush: acknowledgments that waited for it are released, or fail."""
+    def flushed(self, partition: TopicPartition, end_offset: int, now_ms: int) -> list[Effect]:
+        """A Flush has succeeded (else: `go_offline`): what waited for it is released."""
+        self._opening.discard(partition)
         orphaned = partition in self._orphan_flushes
         self._orphan_flushes.discard(partition)
         hosted = self._by_name.get(partition.topic)
@@ -363,11 +423,35 @@ class ReplicaTable:
         if not isinstance(leader, Leader):
             return []
         if not orphaned and leader.flushes:
-            if error is not None:
-                leader.fail(error)
-                return self._waiting.wake(partition, now_ms)
             leader.flushed(end_offset)
         return self.appended(leader, now_ms)
+
+    def go_offline(self, why: str, now_ms: int) -> list[Effect]:
+        """A flush has failed. The kernel now calls pages clean that it could not write, so a second
+        one would succeed and mean nothing: what waits for the disk is refused."""
+        if self.is_offline:
+            return []
+        self.is_offline = True
+        logger.error(_OFFLINE_TEXT, extra={"error": why})
+        effects: list[Effect] = []
+        for leader in list(self._leaders()):
+            leader.fail()
+            effects += self._waiting.wake(leader.partition, now_ms)
+        self._opening.clear()
+        self._unopened.clear()
+        self._round.clear()
+        self._deadlines = Deadlines()
+        return effects
+
+    @property
+    def is_examined(self) -> bool:
+        """Whether every log was opened, and with it examined."""
+        return not self._unopened
+
+    @property
+    def is_open(self) -> bool:
+        """Whether what a killed process left is flushed: before, the end may be below a known one."""
+        return not self._opening
 
     def _due_flushes(self) -> list[Effect]:
         flushes = [leader.flush_due() for leader in self._leaders()]
@@ -395,6 +479,8 @@ class ReplicaTable:
                     effects += self._checkpoints.changes(ALL, self._leaders())
                 case _Duty.RETENTION:
                     self._retain(now_ms)
+                case _Duty.REOPEN:
+                    effects += self._reopen(now_ms)
                 case _Duty.FLUSH:
                     effects += self._flush_timed(name, number)
                 case _Duty.SWEEP:
@@ -473,8 +559,11 @@ class ReplicaTable:
     def close_logs(self, now_ms: int) -> list[Effect]:
         """Clean end of every log, and the checkpoints to be written.
 
-        A log whose flush failed is left as it is: its recovery point says what is on the disk.
+        After a flush that failed everything is left as it is: the recovery points that were
+        written before say what is on the disk.
         """
+        if self.is_offline:
+            return []
         for leader in self._leaders():
             leader.close_log(now_ms)
         return [*self._checkpoints.changes(ALL, self._leaders())]
@@ -483,7 +572,9 @@ class ReplicaTable:
     def is_durable(self) -> bool:
         """Whether all of it is on the disk. Without that, no marker of a clean stop is written:
         it would make the next process believe what it must check."""
-        return all(
+        if probe.MUTANTS and probe.mutant("M32-clean-without-flush"):
+            return True
+        return not self.is_offline and all(
             leader.durable if isinstance(leader, Leader) else leader is not _OFFLINE
             for hosted in self._by_name.values()
             for leader in hosted.leaders

@@ -220,6 +220,29 @@ def test_a_disk_that_does_not_give_the_records_is_a_storage_error(house: House) 
     assert errors == [ErrorCode.KAFKA_STORAGE_ERROR, 0]
 
 
+def test_a_changed_batch_is_not_served_and_costs_no_other(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    house.create("t")
+    house.create("u")
+    for _ in range(3):
+        append(house, "t")
+        append(house, "u")
+    path = "t-0/00000000000000000000.log"
+    data = bytearray(house.disk.files()[path])
+    data[len(data) // 2] ^= 1
+    house.disk._contents[path].data[:] = data
+    before = told(ask(house, {("t", 0): 0, ("u", 0): 0}))
+    assert [offsets(row) for row in before.values()] == [[0], [0, 1, 2]]
+    for _ in range(5):
+        rows = told(ask(house, {("t", 0): 1, ("u", 0): 1}))
+        assert [row.error_code for row in rows.values()] == [ErrorCode.CORRUPT_MESSAGE, 0]
+    assert offsets(only(ask(house, {("t", 0): 2}))) == [2]
+    (record,) = (record for record in caplog.records if record.levelname == "ERROR")
+    assert path in str(record.__dict__["error"])
+    assert "at byte" in str(record.__dict__["error"])
+
+
 @pytest.mark.parametrize(
     ("version", "wanted", "error"),
     [
@@ -557,7 +580,7 @@ def test_a_topic_made_anew_is_not_the_one_the_session_named(house: House) -> Non
 
 def test_a_storage_error_is_told_to_old_clients_as_something_they_know(house: House) -> None:
     house.create("t")
-    house.leader("t").fail("a test says so")
+    house.leader("t").fail()
     for version, error in (
         (5, ErrorCode.NOT_LEADER_OR_FOLLOWER),
         (6, ErrorCode.KAFKA_STORAGE_ERROR),

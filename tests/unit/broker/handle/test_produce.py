@@ -297,6 +297,21 @@ def test_a_disk_that_refuses_is_a_storage_error_and_the_log_is_as_before(house: 
     assert row(send(house, ("t", 0, batch()))).base_offset == 1
 
 
+def test_a_disk_that_refuses_for_a_while_is_told_when_it_begins_and_when_it_ends(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    house.create("t")
+    send(house, ("t", 0, batch()))
+    house.disk.fail_in(1, changes_only=True, stays_broken=True)
+    for _ in range(10):
+        assert row(send(house, ("t", 0, batch()))).error_code == ErrorCode.KAFKA_STORAGE_ERROR
+    assert house.leader("t").slice(0, 1, 1000, at_least_one=True) is not None
+    house.disk.mend()
+    for offset in (1, 2):
+        assert row(send(house, ("t", 0, batch()))).base_offset == offset
+    assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING"]
+
+
 # --- when acknowledgments wait for the disk ------------------------------------------------------
 
 
@@ -348,13 +363,21 @@ def test_an_answer_waits_for_all_its_partitions(durable: House) -> None:
     assert [answer.error_code for answer in rows(durable.flush([other]))] == [0, 0]
 
 
-def test_a_flush_that_fails_is_never_acknowledged_and_ends_the_partition(durable: House) -> None:
-    effects = send(durable, ("t", 0, batch()))
-    answer = row(durable.flush(effects, error="input/output error"))
-    assert (answer.error_code, answer.base_offset) == (ErrorCode.KAFKA_STORAGE_ERROR, -1)
-    after = row(send(durable, ("t", 0, batch())))
-    assert after.error_code == ErrorCode.KAFKA_STORAGE_ERROR
-    assert row(durable.flush(send(durable, ("t", 1, batch())))).error_code == ErrorCode.NONE
+def test_a_flush_that_fails_takes_the_whole_directory_offline(durable: House) -> None:
+    effects = send(durable, ("t", 0, batch()), ("t", 1, batch()))
+    first = next(effect for effect in effects if isinstance(effect, Flush))
+    answers = rows(durable.flush([first], error="input/output error"))
+    assert [(one.error_code, one.base_offset) for one in answers] == [
+        (ErrorCode.KAFKA_STORAGE_ERROR, -1),
+        (ErrorCode.KAFKA_STORAGE_ERROR, -1),
+    ]
+    for partition in (0, 1):
+        after = row(send(durable, ("t", partition, batch())))
+        assert after.error_code == ErrorCode.KAFKA_STORAGE_ERROR
+    assert durable.table.next_ms() is None
+    assert not durable.table.is_durable
+    assert durable.table.close(NOW_MS) == []
+    assert durable.table.close_logs(NOW_MS) == []
 
 
 def test_an_answer_that_waits_too_long_is_a_timeout(durable: House) -> None:

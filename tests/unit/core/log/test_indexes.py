@@ -67,11 +67,11 @@ def test_a_time_index_grows_by_time_only() -> None:
     for timestamp_ms, offset in [(-1, 1001), (5, 1002), (5, 1003), (4, 1004), (9, 1005)]:
         index.append(timestamp_ms, offset)
     assert [index.entry(slot) for slot in range(index.count)] == [(5, 1002), (9, 1005)]
-    assert [index.offset_at_most(timestamp_ms) for timestamp_ms in (4, 5, 8, 9)] == [
-        BASE,
-        1002,
-        1002,
-        1005,
+    assert [index.at_most(timestamp_ms) for timestamp_ms in (4, 5, 8, 9)] == [
+        None,
+        (5, 1002),
+        (5, 1002),
+        (9, 1005),
     ]
     index.keep_below(1005)
     assert index.last() == (5, 1002)

@@ -359,9 +359,8 @@ def test_offsets_that_do_not_grow_end_the_log() -> None:
     data = disk.files()[path]
     size = len(contents(log)[0])
     disk.put(path, data[: 2 * size] + data[:size] + data[2 * size :])
-    for shutdown in UNCLEAN:
-        twin = open_log(disk.copy(), settings=SMALL_SEGMENTS, shutdown=shutdown)
-        assert b"".join(contents(twin)) == data[: 2 * size]
+    twin = open_log(disk.copy(), settings=SMALL_SEGMENTS, shutdown=Shutdown.POWER_LOST)
+    assert b"".join(contents(twin)) == data[: 2 * size]
 
 
 def test_after_a_power_cut_a_snapshot_behind_the_recovery_point_is_not_believed() -> None:
@@ -410,7 +409,7 @@ def test_a_run_of_batches_that_kafka_indexed_as_one_gets_no_second_entry() -> No
     # What a follower writes that appends the batches from 2 on at once: their last offset.
     disk.put(index, struct.pack(">ii", 3, size) + struct.pack(">ii", 19, 2 * size))
     for _ in range(12):
-        append(log)
+        append(log, epoch=log.last_epoch)
     twin = open_log(disk.copy(), settings=INDEXED, shutdown=Shutdown.KILLED)
     assert twin.end_offset == log.end_offset
     twin.check_invariants()

@@ -194,7 +194,9 @@ def test_a_directory_that_was_only_formatted_begins_as_it_was_asked_to() -> None
     assert node.image.features["group.version"] == 1
     again = start(node.disk.copy(), shutdown=Shutdown.KILLED, incarnation=2)
     assert again.image.features == node.image.features
-    assert quorum_state_untrusted(again.disk.files()[QUORUM_FILE]).data_version == 1
+    state = quorum_state_untrusted(again.disk.files()[QUORUM_FILE])
+    assert state is not None
+    assert state.data_version == 1
 
 
 def test_a_transaction_nobody_ended_is_aborted() -> None:
@@ -367,17 +369,29 @@ def test_a_snapshot_keeps_what_the_quorum_said_of_itself() -> None:
 @pytest.mark.parametrize(
     ("data", "problem"),
     [
-        (b"", "no JSON"),
-        (b"\xff", "no JSON"),
         (b"[1]", "holds list"),
         (b'{"leaderId":1,"leaderEpoch":2}', "data_version None"),
         (b'{"leaderId":1,"leaderEpoch":2,"data_version":7}', "data_version 7"),
         (b'{"leaderId":1,"leaderEpoch":"x","data_version":0}', "leaderEpoch 'x'"),
     ],
 )
-def test_a_quorum_state_that_is_none_is_refused(data: bytes, problem: str) -> None:
+def test_a_quorum_state_of_something_else_is_refused(data: bytes, problem: str) -> None:
     with pytest.raises(RemoteProtocolError, match=problem):
         quorum_state_untrusted(data)
+
+
+@pytest.mark.parametrize("torn", [b"", b"{", bytes(64), b"\xff", b"[" * 100_000])
+def test_a_torn_quorum_state_costs_no_epoch_and_no_start(
+    torn: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    disk = start().disk.copy()
+    disk.put(QUORUM_FILE, torn)
+    again = start(disk, shutdown=Shutdown.KILLED, incarnation=2)
+    assert again.log.epoch == 2
+    assert "half-written" in caplog.text
+    state = quorum_state_untrusted(again.disk.files()[QUORUM_FILE])
+    assert state is not None
+    assert state.leader_epoch == 2
 
 
 @pytest.mark.parametrize("data_version", [0, 1])

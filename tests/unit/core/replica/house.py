@@ -107,6 +107,7 @@ class House:
         self.table = ReplicaTable(self.disk, self.entropy, self.settings, self.waiting, shutdown)
         self.image = Image() if image is None else image
         self.started = self.table.load(self.image, self.now_ms)
+        self.table.settle()
         self.calls = 0
 
     # --- the image --------------------------------------------------------------------------------
@@ -180,11 +181,11 @@ class House:
         follow: list[Effect] = []
         for effect in effects:
             if isinstance(effect, Flush):
-                if error is None:
-                    self.disk.sync(effect.files, effect.directory)  # type: ignore[arg-type]
-                follow += self.table.flushed(
-                    effect.partition, effect.end_offset, error, self.now_ms
-                )
+                if error is not None:
+                    follow += self.table.go_offline(error, self.now_ms)
+                    continue
+                self.disk.sync(effect.files, effect.directory)  # type: ignore[arg-type]
+                follow += self.table.flushed(effect.partition, effect.end_offset, self.now_ms)
         return follow
 
     def write(self, effects: Iterable[Effect]) -> list[str]:

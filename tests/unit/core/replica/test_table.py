@@ -166,6 +166,58 @@ def test_a_log_that_cannot_be_opened_takes_only_its_partition_out_of_service(
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
 
 
+def test_a_log_that_could_not_be_opened_is_opened_when_the_disk_lets_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    house = House()
+    for step in range(1, 8):
+        name = f"t{step}"
+        house.disk.fail_in(step, stays_broken=True, changes_only=True)
+        house.create(name)
+        if not house.disk.failure_pending:
+            assert house.table.leader(name, 0) is ErrorCode.KAFKA_STORAGE_ERROR
+        caplog.clear()
+        tick_until(house, house.now_ms + 10_000)
+        assert not [one for one in caplog.records if one.levelno == logging.ERROR]  # told once
+        house.disk.mend()
+        tick_until(house, house.now_ms + 2_000)
+        append(house, name)
+        assert house.leader(name).log.end_offset == 1
+    house.delete("t1")
+    house.disk.fail_in(1, stays_broken=True, changes_only=True)
+    house.create("gone", topic_id=topic_id_of(99))
+    house.disk.mend()
+    house.delete("gone")
+    tick_until(house, house.now_ms + 10_000)
+    assert house.table.leader("gone", 0) is ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+    house.check_invariants()
+
+
+def test_a_log_that_cannot_be_opened_at_the_start_is_no_stray_and_loses_nothing() -> None:
+    house = House()
+    house.create("t")
+    for _ in range(5):
+        append(house, "t")
+    house.leader("t").log.truncate_prefix(2)
+    house.write(house.table.log_start_moved())
+    files = house.disk.files()
+    for step in range(1, 30):
+        disk = house.disk.copy()
+        disk.fail_in(step, stays_broken=True)
+        try:
+            again = house.restarted(Shutdown.KILLED, disk=disk)
+        except OSError:
+            continue  # the log directory itself could not be read: no start
+        disk.mend()
+        assert not [name for name in disk.names("") if "stray" in name]
+        again.now_ms += 70_000
+        again.write(again.table.tick(again.now_ms))
+        assert b"t 0 2" in disk.files()["log-start-offset-checkpoint"]
+        log = again.leader("t").log
+        assert (log.start_offset, log.end_offset) == (2, 5)
+    assert files.keys() <= house.disk.files().keys()
+
+
 # --- what an earlier process left ------------------------------------------------------------------
 
 
@@ -363,7 +415,7 @@ def test_the_outcome_of_a_flush_of_nobody_is_ignored(house: House) -> None:
     house.create("t")
     append(house, "t")
     for partition in (TopicPartition("gone", 0), TopicPartition("t", 5), TopicPartition("t", 0)):
-        assert house.table.flushed(partition, 9, None, NOW_MS) == []
+        assert house.table.flushed(partition, 9, NOW_MS) == []
     assert house.leader("t").log.flushed_offset == 0
 
 

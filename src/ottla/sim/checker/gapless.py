@@ -1,0 +1,53 @@
+"""Offsets have no gaps: whoever reads on from where a batch ended misses nothing.
+
+A read begins with the batch that holds the offset asked for, each batch follows on the one before,
+nothing reaches beyond the high watermark, and only whole batches are served.
+
+Source: C3, C6. Elsewhere: offsets that are used again, `unchanged.py`; the least that must be there,
+`kept.py`.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from ottla.sim.checker.ledger import Ledger
+from ottla.sim.checker.verdict import Violation
+from ottla.sim.history import Read, ReadBatch
+
+PROMISE: Final = "offsets without gaps"
+
+
+def check(ledger: Ledger) -> Iterator[Violation]:
+    for story in ledger.stories.values():
+        for read in story.reads:
+            text = _problem(read)
+            if text:
+                yield Violation(PROMISE, read.ended_us, f"{story.name}: {text}")
+
+
+def _problem(read: Read) -> str:
+    if read.truncated:
+        return f"a fetch of offset {read.fetch_offset} ended inside a batch"
+    if read.high_watermark >= 0 and read.log_start_offset > read.high_watermark:
+        return f"log start {read.log_start_offset}, high watermark {read.high_watermark}"
+    if not read.left_out and read.last_stable_offset > read.high_watermark:
+        return f"stable end {read.last_stable_offset}, high watermark {read.high_watermark}"
+    next_offset = -1
+    for batch in read.batches:
+        first = batch.base_offset
+        if next_offset < 0 and not first <= read.fetch_offset <= batch.last_offset:
+            return f"offset {read.fetch_offset} was asked for, {first}..{batch.last_offset} came"
+        if next_offset >= 0 and first != next_offset:
+            return f"after offset {next_offset - 1} came {first}"
+        next_offset = batch.last_offset + 1
+        offsets = [record.offset for record in batch.records]
+        if batch.crc_is_right and offsets != list(range(first, next_offset)):
+            return f"the batch of {first}..{batch.last_offset} holds records {_span(batch)}"
+    if next_offset > read.high_watermark and not read.left_out:
+        return f"read up to offset {next_offset - 1}, high watermark {read.high_watermark}"
+    return ""
+
+
+def _span(batch: ReadBatch) -> str:
+    offsets = [record.offset for record in batch.records]
+    return f"{min(offsets)}..{max(offsets)} ({len(offsets)})" if offsets else "none"

@@ -1,0 +1,115 @@
+"""An offset's bytes never change once somebody has seen them, and are what somebody sent.
+
+After a power cut that may take records, an offset may be written again, but in a newer leader epoch:
+(offset, epoch) belongs to one string of bytes for ever, which is how clients and followers notice.
+What is read is whole, has a right checksum, was sent by somebody to that topic, did not fail, and
+carries the producer's time or the time it was acknowledged with.
+
+Source: C2, KIP-101, KIP-320. Elsewhere: what was acknowledged but not seen, `kept.py`.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from ottla.sim.checker.ledger import Ledger, Sight, Story
+from ottla.sim.checker.verdict import Violation, shown
+from ottla.sim.history import Outcome, Record, Send
+from ottla.types import ZERO_UUID
+
+PROMISE: Final = "bytes never change"
+
+
+def check(ledger: Ledger) -> Iterator[Violation]:
+    for story in ledger.stories.values():
+        yield from _conflicts(story)
+        for sight in story.sights:
+            yield from _whole(ledger, story, sight)
+            for record in sight.batch.records:
+                text = _foreign(ledger, story, sight, record)
+                if text:
+                    where = f"{story.name} offset {record.offset}: "
+                    yield Violation(PROMISE, sight.first.ended_us, where + text)
+
+
+def _whole(ledger: Ledger, story: Story, sight: Sight) -> Iterator[Violation]:
+    if sight.batch.crc_is_right:
+        return
+    struck_us = ledger.flipped.get((story.name.rpartition("-")[0], story.key[1]))
+    if struck_us is not None and struck_us <= sight.first.ended_us:
+        return  # whoever reads it sees that it is wrong
+    text = f"{story.name} offset {sight.batch.base_offset}: the batch read has a wrong checksum"
+    yield Violation(PROMISE, sight.first.ended_us, text)
+
+
+def _conflicts(story: Story) -> Iterator[Violation]:
+    sights = story.sights
+    for at, sight in enumerate(sights, start=1):
+        for other in sights[at:]:
+            if other.batch.base_offset > sight.batch.last_offset:
+                break
+            text = _conflict(story, sight, other)
+            if text:
+                where = f"{story.name} offset {other.batch.base_offset}: "
+                yield Violation(PROMISE, other.first.ended_us, where + text)
+
+
+def _conflict(story: Story, one: Sight, other: Sight) -> str:
+    """Two different batches of one offset: why that can't be."""
+    if not (one.batch.crc_is_right and other.batch.crc_is_right):
+        return ""
+    if one.first.ended_us > other.first.ended_us:
+        one, other = other, one
+    offset = max(one.batch.base_offset, other.batch.base_offset)
+    if one.last.asked_us > other.first.ended_us:
+        return "another batch was read there in between"
+    if not story.may_lose(offset, one.last.asked_us, other.first.ended_us):
+        return "a different batch was read there before"
+    if one.batch.leader_epoch >= other.batch.leader_epoch:
+        return (
+            f"written again after a cut, in epoch {other.batch.leader_epoch}; what was there "
+            f"before was of epoch {one.batch.leader_epoch}"
+        )
+    return ""
+
+
+def _foreign(ledger: Ledger, story: Story, sight: Sight, record: Record) -> str:
+    send = ledger.senders.get(record.value)
+    if send is None:
+        return f"{shown(record.value)} is read, which nobody sent"
+    if send.outcome is Outcome.FAIL:
+        return f"{shown(record.value)} is read, whose sending failed with error {send.error}"
+    if send.asked_us > sight.first.ended_us:
+        return f"{shown(record.value)} is read before it was sent"
+    name = story.name.rpartition("-")[0]
+    if send.topic != name or send.partition != story.key[1]:
+        return f"{shown(record.value)} is read, which was sent to {send.topic}-{send.partition}"
+    if _is_of_another(ledger, story, name, send):
+        return f"{shown(record.value)} is read, which was sent to another topic of that name"
+    return _time(sight, record, send)
+
+
+def _is_of_another(ledger: Ledger, story: Story, name: str, send: Send) -> bool:
+    """Was it certainly sent to a topic that had the name before or after this one?"""
+    topic_id = story.key[0]
+    ids = ledger.ids_of(name)
+    if send.topic_id in (ZERO_UUID, topic_id) or topic_id not in ids:
+        return False
+    if ids.get(send.topic_id, 0) > ids[topic_id]:
+        return True  # nobody writes to what is gone
+    acknowledged = send.outcome is Outcome.OK and send.acks != 0
+    if acknowledged and send.ended_us < ledger.born_us(name, topic_id):
+        return True  # it was done before this topic was thought of
+    return send.attempts == 1 and not send.by_name
+
+
+def _time(sight: Sight, record: Record, send: Send) -> str:
+    if not sight.batch.is_log_append_time:
+        sent = next(one for one in send.records if one.value == record.value)
+        if sent.timestamp_ms != record.timestamp_ms:
+            return f"has time {record.timestamp_ms}; it was sent with {sent.timestamp_ms}"
+    elif send.outcome is Outcome.OK and send.log_append_time_ms >= 0 and send.attempts == 1:
+        if send.base_offset <= record.offset < send.base_offset + len(send.records):
+            if record.timestamp_ms != send.log_append_time_ms:
+                told_ms = send.log_append_time_ms
+                return f"has time {record.timestamp_ms}; its producer was told {told_ms}"
+    return ""

@@ -1,0 +1,124 @@
+"""Everything a world is going to do, written down before it begins: settings, clients, asks, faults.
+
+A plan is drawn from a seed (`draw.py`), read from a script (`script.py`) or cut down from another
+plan (`shrink.py`). Asks and faults are independent: leaving one out moves no other. What is left to
+chance while the world runs (latencies, what a power cut takes) comes from streams of the seed that
+are named for what they decide.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final, final
+
+EPOCH_MS: Final = 1_700_000_000_000
+"""The nodes' wall clock when a world begins."""
+
+
+class Role(Enum):
+    PRODUCER = "producer"
+    CONSUMER = "consumer"
+    ADMINISTRATOR = "administrator"
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientPlan:
+    """One client. What does not belong to its role is left at its default."""
+
+    number: int
+    role: Role
+    acks: int = -1
+    idempotent: bool = False
+    in_flight_max: int = 1  # of one partition
+    retries: bool = True
+    by_name: bool = False  # Produce and Fetch in the last version that names topics
+    session: bool = False  # incremental fetches (KIP-227)
+    negotiates: bool = False  # asks for the broker's versions first
+    lazy: bool = False  # its answers are read from the disk when they arrive, not when they leave
+    codec: int = 0
+    latency_us: int = 500
+    timeout_ms: int = 3_000
+
+
+class Verb(Enum):
+    SEND = "send"
+    FETCH = "fetch"
+    LOOK_UP = "look-up"
+    CREATE = "create"
+    DELETE = "delete"
+    GROW = "grow"
+    DELETE_BEFORE = "delete-before"
+    LIST = "list"
+    CONFIGS = "configs"
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """What a client's application asks for.
+
+    `count`: records of a send, partitions of a create or grow, the offset of a delete-before (-1: the
+    high watermark). `size_bytes`: of a value; how much a fetch takes. `wait_ms`: of a fetch.
+    `time_ms`: of a look-up: -1, -2, -3, or since EPOCH_MS; for a send, how old its records are.
+    """
+
+    at_us: int
+    client: int
+    verb: Verb
+    topic: str = ""
+    partition: int = 0
+    count: int = 0
+    size_bytes: int = 0
+    wait_ms: int = 0
+    time_ms: int = 0
+    configs: tuple[tuple[str, str], ...] = ()
+
+
+class Blow(Enum):
+    KILL = "kill"
+    POWER = "power"
+    STOP = "stop"  # cleanly
+    KILL_AT = "kill-at"  # in the middle of the count-th change on the disk from now on
+    POWER_AT = "power-at"
+    FULL = "full"  # the disk takes `count` bytes more
+    WRITE_ERROR = "write-error"  # on the next `count` writes
+    SYNC_ERROR = "sync-error"  # on the next `count` syncs
+    RENAME_ERROR = "rename-error"
+    SLOW_SYNC = "slow-sync"  # every sync takes `count` ms
+    FLIP = "flip"  # a bit of an index, a snapshot or a checkpoint
+    RESET = "reset"  # a client's connection
+    MUTE_UP = "mute-up"  # half-open: what the client sends vanishes
+    MUTE_DOWN = "mute-down"
+    CUT = "cut"  # a client's bytes stand still, both ways
+    CLOG = "clog"  # a client's bytes stand still on their way up, its close too
+    CLOCK = "clock"  # the wall clock jumps forward by `count` ms
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """`lasts_us`: until the node is started again, or the fault is healed. `salt` names the stream
+    of chance that decides what is lost."""
+
+    at_us: int
+    blow: Blow
+    node: int = 0
+    client: int = -1
+    lasts_us: int = 0
+    count: int = 0
+    salt: int = 0
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """`heal_us`: the load is over, every fault ends, and the world has to come to rest."""
+
+    seed: int
+    settings: tuple[tuple[str, str], ...]
+    clients: tuple[ClientPlan, ...]
+    asks: tuple[Ask, ...]
+    faults: tuple[Fault, ...]
+    heal_us: int
+    heal: Blow = Blow.KILL  # how the process ends at heal_us, to be started again
+    recover_twice: bool = False  # after each crash, a copy of the directory is opened twice first

@@ -1,0 +1,543 @@
+"""A node's process in the world: what `aio/broker.py` is in production, with invented time and disk.
+
+It hands events to the node, performs what the node asks for, and mirrors the shell where the shell
+makes promises: flushes of one partition that wait together are one, a sync is on the platter some
+time before anybody is told, a stop brings everything to the disk before the clean marker stands.
+
+A process may end anywhere: by a signal between two events, or in the middle of a disk call. How the
+next one finds the directory is told to it as `Shutdown`, as `aio/log_directory.py` would.
+
+Elsewhere: the disk itself, `disk.py`; when processes end, `nemesis.py`.
+"""
+
+from collections.abc import Callable, Collection
+from enum import Enum, auto
+from random import Random
+from typing import Final, Protocol, assert_never, final
+
+from ottla.broker.node import Node
+from ottla.broker.wiring import Premises, assemble
+from ottla.core.effect import METADATA_PARTITION, Close, Effect, Flush, Halt, Reply, WriteWhole
+from ottla.core.event import Disconnected, Event, Flushed, Received, Ticked
+from ottla.core.log.recovery import Shutdown
+from ottla.core.port import File
+from ottla.errors import RemoteProtocolError
+from ottla.settings.broker import BrokerSettings
+from ottla.settings.parse import Resolved
+from ottla.sim.checker.recovered import Portrait, differences
+from ottla.sim.clock import Events
+from ottla.sim.disk import ProcessEnds, SimDisk
+from ottla.sim.history import FlushMark, History, Life, LifeMark
+from ottla.sim.network import Connection
+from ottla.sim.plan import EPOCH_MS
+from ottla.sim.timeline import Timeline
+from ottla.types import TopicPartition, Uuid
+
+CLUSTER_ID: Final = "5L6g3nShT-eMCtK--X86sw"
+
+_FAILED_START_PAUSE_US: Final = 500_000
+_UNWRITTEN_PAUSE_US: Final = 5_000_000
+_INSPECTED_EVERY: Final = 16  # steps; also after every start and at the end
+
+
+class State(Enum):
+    DOWN = auto()
+    STARTING = auto()
+    UP = auto()
+    STOPPING = auto()
+
+
+class Inspect(Protocol):
+    """What must hold of a node at any time, with these connections open: returns what does not."""
+
+    def __call__(self, node: Node, connections: Collection[int]) -> list[str]: ...
+
+
+@final
+class SeededEntropy:
+    """`core.port.Entropy` from a stream of chance."""
+
+    def __init__(self, chance: Random) -> None:
+        self._chance = chance
+
+    def uuid(self) -> Uuid:
+        # A first byte below 0xf8 keeps the text form from beginning with a dash.
+        return bytes([self._chance.randrange(0xF8)]) + self._chance.randbytes(15)
+
+    def below(self, end: int) -> int:
+        return self._chance.randrange(end)
+
+
+@final
+class _Group:
+    """Flushes of one partition that will be done together."""
+
+    def __init__(self, topic_id: Uuid) -> None:
+        self.files: dict[File, None] = {}
+        self.directory: str | None = None
+        self.end_offset = 0
+        self.topic_id = topic_id
+
+    def join(self, flush: Flush) -> None:
+        self.files.update(dict.fromkeys(flush.files))
+        self.directory = flush.directory or self.directory
+        self.end_offset = max(self.end_offset, flush.end_offset)
+
+
+@final
+class Process:
+    """One node, and the processes that are it one after the other."""
+
+    def __init__(
+        self,
+        number: int,
+        events: Events,
+        history: History,
+        settings: BrokerSettings,
+        given: dict[str, Resolved],
+        inspect: Inspect,
+        *,
+        recover_twice: bool,
+        timeline: Timeline | None,
+    ) -> None:
+        self.number = number
+        self._events = events
+        self._history = history
+        self._settings = settings
+        self._given = given
+        self._inspect = inspect
+        self._recover_twice = recover_twice
+        self._timeline = timeline
+        self._entropy = SeededEntropy(events.chance(f"entropy/{number}"))
+        self._disk_chance = events.chance(f"disk/{number}")
+        self.clock_ahead_ms = 0
+        self.slow_sync_us = 0
+        self.disk = SimDisk(self.now_ms)
+        self.state = State.DOWN
+        self.life = 0  # how many processes there were; what belongs to an earlier one is void
+        self.node: Node | None = None
+        self.uncertain_disk = False
+        self.expects_damage = False  # a start may refuse a directory in which bits were flipped
+        self.seen = Seen()
+        self._clean_marker = True
+        self._boot = 0  # counts power cuts
+        self._noted_boot: int | None = None  # the boot of the last process that got ready
+        self._unwritten: dict[str, bytes] = {}  # small files that were tried in vain
+        self._connections: dict[int, Connection] = {}
+        self._groups: dict[TopicPartition, _Group] = {}
+        self._wholes: dict[str, bytes] = {}
+        self._running: set[TopicPartition | str] = set()
+        self._timer_ms = 0
+        self._steps = 0
+        self._after_flushes: Callable[[], None] | None = None
+        self._ends_by_power: int | None = None  # an armed crash takes the power with it: the salt
+
+    def now_ms(self) -> int:
+        return EPOCH_MS + self.clock_ahead_ms + self._events.now_us // 1000
+
+    def put_clock_ahead(self, by_ms: int) -> None:
+        """The wall clock jumps forward; a jump back is slewed in production and never seen."""
+        self.clock_ahead_ms += by_ms
+        self._timer_ms = 0
+        self._end_turn()
+
+    # Life
+
+    def start(self) -> None:
+        """A new process on the directory as it is. Does nothing when one is there."""
+        if self.state is not State.DOWN:
+            return
+        self.life += 1
+        self.state = State.STARTING
+        self._timer_ms = 0
+        shutdown = self._how_it_ended()
+        self._clean_marker = False
+        if shutdown is Shutdown.POWER_LOST:
+            self.disk.forget_page_cache()
+            # After a failed sync this comes to the same as a power cut: what was not flushed may go.
+            self._mark_life(Life.POWER_CUT)
+        self._trace("start", shutdown.name)
+        try:
+            if self._recover_twice and shutdown is not Shutdown.CLEAN:
+                self._try_recovering_twice(shutdown)
+            self.node = self._assemble(self.disk, shutdown, self._entropy)
+            self._perform(self.node.start(self.now_ms()))
+        except ProcessEnds:
+            self._end_in_a_call()
+            return
+        except OSError as error:
+            self.seen.add(f"start failed: {error.strerror}")
+            self._died(Life.HALTED)
+            self._events.after(_FAILED_START_PAUSE_US, self.start)
+            return
+        self._look_whether_ready()
+        self._end_turn()
+        self.inspect_now()
+        if self._timeline is not None and self.node is not None:
+            self._timeline.look(self._events.now_us, self.number, self.node)
+
+    def _how_it_ended(self) -> Shutdown:
+        """What the markers in the directory say of the last process (`aio/log_directory.py`)."""
+        if self._clean_marker:
+            return Shutdown.CLEAN
+        return Shutdown.KILLED if self._noted_boot == self._boot else Shutdown.POWER_LOST
+
+    def kill(self) -> None:
+        if self.state is not State.DOWN:
+            self._died(Life.KILLED)
+
+    def cut_power(self, salt: int) -> None:
+        """Also when no process is there: the page cache is gone."""
+        self._lose_power(salt)
+        self._died(Life.POWER_CUT)
+
+    def stop(self) -> None:
+        """A clean stop, which takes its time."""
+        if self.state is not State.UP or self.node is None:
+            return
+        self.state = State.STOPPING
+        self._trace("stop", "")
+        self._after_flushes = self._close
+        if self._guarded(lambda node: node.stop(self.now_ms())):
+            self._end_turn()
+            self._look_whether_idle()
+
+    def _close(self) -> None:
+        self._after_flushes = self._leave
+        if self._guarded(lambda node: node.close(self.now_ms())):
+            self._write_again(self.life)
+            self._end_turn()
+            self._look_whether_idle()
+
+    def _leave(self) -> None:
+        node = self.node
+        assert node is not None
+        try:
+            self.disk.sync_all()
+        except OSError:
+            self._died(Life.STOPPED_UNCLEANLY)
+            return
+        if node.is_durable:
+            self._clean_marker = True
+            self._died(Life.STOPPED)
+        else:
+            self._died(Life.STOPPED_UNCLEANLY)
+
+    def arm_crash(self, changes: int, torn_percent: int, power_salt: int | None) -> None:
+        """The process ends in the middle of its so-many-th change of the disk from now on."""
+        self.disk.crash_in = changes
+        self.disk.torn_percent = torn_percent
+        self._ends_by_power = power_salt
+
+    def _end_in_a_call(self) -> None:
+        salt, self._ends_by_power = self._ends_by_power, None
+        self.seen.add(f"ended in a disk call while {self.state.name.lower()}")
+        if salt is None:
+            self._died(Life.KILLED)
+        else:
+            self._lose_power(salt)
+            self._died(Life.POWER_CUT)
+        self._events.after(_FAILED_START_PAUSE_US, self.start)
+
+    def _lose_power(self, salt: int) -> None:
+        self.disk.lose_power(self._events.chance(f"power/{self.number}/{salt}"))
+        self._boot += 1
+        self._clean_marker = False
+
+    def _died(self, life: Life) -> None:
+        was = self.state
+        self.life += 1
+        self.state = State.DOWN
+        self.node = None
+        self.disk.end_process()
+        self._groups.clear()
+        self._wholes.clear()
+        self._unwritten.clear()
+        self._running.clear()
+        self._after_flushes = None
+        self._trace("end", life.value)
+        if self._timeline is not None:
+            self._timeline.process_ended(self.number)
+        mark = LifeMark(self._events.now_us, self.number, life, uncertain_disk=self.uncertain_disk)
+        if was is not State.DOWN or life is Life.POWER_CUT:
+            self._history.mark(mark)
+        for connection in list(self._connections.values()):
+            slow = life is Life.POWER_CUT
+            notice_us = int(self._disk_chance.random() * 1_000_000) if slow else 0
+            connection.process_ended(f"the process ended: {life.value}", notice_us)
+        self._connections.clear()
+
+    def _halt(self, reason: str) -> None:
+        self.seen.add("halted")
+        self._trace("halt", reason)
+        self._died(Life.HALTED)
+        self._events.after(_FAILED_START_PAUSE_US, self.start)
+
+    def _assemble(self, disk: SimDisk, shutdown: Shutdown, entropy: SeededEntropy) -> Node:
+        return assemble(
+            Premises(
+                settings=self._settings,
+                given=self._given,
+                topics_wanted=(),
+                cluster_id=CLUSTER_ID,
+                directory_id=bytes(15) + bytes([9 + self.number]),
+                shutdown=shutdown,
+                disk=disk,
+                entropy=entropy,
+                now_ms=self.now_ms(),
+            )
+        )
+
+    def _try_recovering_twice(self, shutdown: Shutdown) -> None:
+        """Opening what a crash has left, and opening it again, must come to the same."""
+        twin = self.disk.twin()
+        portraits = []
+        for attempt in range(2):
+            entropy = SeededEntropy(Random(f"twice/{attempt}"))
+            try:
+                node = self._assemble(twin, shutdown, entropy)
+                node.start(self.now_ms())
+                portraits.append(Portrait(node))
+            except (OSError, RemoteProtocolError) as error:
+                self._history.broken.append(f"a copy of the directory can't be opened: {error}")
+                return
+            twin.end_process()
+        for difference in differences(*portraits):
+            self._history.broken.append(f"recovering twice: {difference}")
+
+    # Connections
+
+    def accepts(self) -> bool:
+        return self.state is State.UP
+
+    def accepted(self, connection: Connection) -> None:
+        self._connections[connection.number] = connection
+
+    def arrived(self, connection: Connection, data: bytes) -> None:
+        if self.state is not State.UP or self.node is None:
+            return
+        server = connection.server
+        view = memoryview(data)
+        life = self.life
+        try:
+            while view and self.life == life and connection.node_open:
+                buffer = server.get_buffer()
+                size = min(len(buffer), len(view))
+                buffer[:size] = view[:size]
+                view = view[size:]
+                for call, message in server.received(size):
+                    if self.life != life:
+                        return
+                    self.seen.request(call.api_key)
+                    self._step(Received(call, message), connection)
+        except RemoteProtocolError as error:
+            connection.close_by_node(str(error))
+        if self.life == life:
+            self._end_turn()
+
+    def disconnected(self, connection: Connection) -> None:
+        if self._connections.pop(connection.number, None) is not None:
+            if self.state in (State.UP, State.STOPPING):
+                self._step(Disconnected(connection.number), None)
+                self._end_turn()
+
+    # Steps
+
+    def _step(self, event: Event, connection: Connection | None) -> bool:
+        """False: the process is gone."""
+        done = self._guarded(lambda node: node.step(self.now_ms(), event), connection)
+        self._steps += 1
+        if self._timeline is not None and self.node is not None:
+            self._timeline.look(self._events.now_us, self.number, self.node)
+        if done and self._steps % _INSPECTED_EVERY == 0:
+            self.inspect_now()
+        return done
+
+    def _guarded(
+        self, act: Callable[[Node], list[Effect]], connection: Connection | None = None
+    ) -> bool:
+        node = self.node
+        if node is None:
+            return False
+        life = self.life
+        try:
+            self._perform(act(node))
+        except ProcessEnds:
+            self._end_in_a_call()
+        except OSError as error:
+            if connection is None:
+                self._halt(f"the disk refuses: {error}")
+            else:
+                self.seen.add("a request failed with OSError")
+                connection.close_by_node(f"a request failed: {error}")
+        return self.life == life
+
+    def _perform(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case Reply():
+                    self._reply(effect)
+                case Flush():
+                    self._gather(effect)
+                case WriteWhole():
+                    self._wholes[effect.path] = effect.data
+                case Close():
+                    connection = self._connections.get(effect.connection_id)
+                    if connection is not None:
+                        connection.close_by_node(effect.reason)
+                case Halt():
+                    self._halt(effect.reason)
+                    return
+                case _:
+                    assert_never(effect)
+
+    def _reply(self, reply: Reply) -> None:
+        connection = self._connections.get(reply.call.origin.connection_id)
+        if connection is not None and connection.node_open:
+            connection.reply(connection.server.reply(reply.call, reply.response))
+
+    def inspect_now(self) -> None:
+        if self.node is not None:
+            self._history.broken += self._inspect(self.node, self._connections)
+
+    # Time and the disk
+
+    def _end_turn(self) -> None:
+        """What the turn gathered for the disk goes there; the next deadline is known."""
+        if self.node is None:
+            return
+        for partition in [one for one in self._groups if one not in self._running]:
+            self._running.add(partition)
+            group = self._groups.pop(partition)
+            self._events.after(self._sync_us(), self._sync, self.life, partition, group)
+        for path in [one for one in self._wholes if one not in self._running]:
+            self._running.add(path)
+            data = self._wholes.pop(path)
+            turn = self.disk.whole_turns.get(path, 0)
+            self._events.after(self._sync_us(), self._write_whole, self.life, path, data, turn)
+        deadline_ms = self.node.next_deadline_ms()
+        if deadline_ms is None:
+            return
+        if self._timer_ms == 0 or deadline_ms < self._timer_ms:
+            self._timer_ms = deadline_ms
+            delay_us = max(0, deadline_ms - self.now_ms()) * 1000 + 500
+            self._events.after(delay_us, self._tick, self.life, deadline_ms)
+
+    def _tick(self, life: int, for_ms: int) -> None:
+        if life != self.life or for_ms != self._timer_ms:
+            return
+        self._timer_ms = 0
+        if self._step(Ticked(), None):
+            self._end_turn()
+
+    def _gather(self, flush: Flush) -> None:
+        group = self._groups.get(flush.partition)
+        if group is None:
+            node = self.node
+            hosted = None if node is None else node.replicas.topic(flush.partition.topic)
+            topic_id = bytes(16) if hosted is None else hosted.topic_id
+            group = self._groups[flush.partition] = _Group(topic_id)
+        group.join(flush)
+
+    def _sync_us(self) -> int:
+        draw = self._disk_chance.random()
+        usual_us = 200 + int(draw * 2000)
+        return usual_us + self.slow_sync_us + (40_000 if draw > 0.97 else 0)
+
+    def _sync(self, life: int, partition: TopicPartition, group: _Group) -> None:
+        """The data reaches the platter now; the node hears of it later."""
+        if life != self.life:
+            return
+        error: str | None = None
+        try:
+            self.disk.sync(group.files, group.directory)
+        except OSError as refusal:
+            error = f"{refusal.strerror} ({partition})"
+            self.seen.add("sync refused")
+        delay_us = int(self._disk_chance.random() * 1000)
+        self._events.after(delay_us, self._synced, life, partition, group, error)
+
+    def _synced(
+        self, life: int, partition: TopicPartition, group: _Group, error: str | None
+    ) -> None:
+        if life != self.life:
+            return
+        self._running.discard(partition)
+        if error is not None:
+            self._noted_boot = None  # the page cache is not to be believed, not by the next either
+        if error is None and partition != METADATA_PARTITION:
+            self._history.mark(
+                FlushMark(
+                    self._events.now_us,
+                    self.number,
+                    topic=partition.topic,
+                    topic_id=group.topic_id,
+                    partition=partition.partition,
+                    end_offset=group.end_offset,
+                )
+            )
+        if self._step(Flushed(partition, group.end_offset, error), None):
+            self._look_whether_ready()
+            self._end_turn()
+            self._look_whether_idle()
+
+    def _write_whole(self, life: int, path: str, data: bytes, turn: int) -> None:
+        if life != self.life:
+            return
+        self._running.discard(path)
+        try:
+            if self.disk.whole_turns.get(path, 0) == turn:  # else the node wrote it meanwhile
+                self.disk.write_whole_durably(path, data)
+            self._unwritten.pop(path, None)
+        except ProcessEnds:
+            self._end_in_a_call()
+            return
+        except OSError:
+            self.seen.add("checkpoint refused")
+            self._unwritten[path] = data
+            self._events.after(_UNWRITTEN_PAUSE_US, self._write_again, life)
+        self._end_turn()
+        self._look_whether_idle()
+
+    def _write_again(self, life: int) -> None:
+        """What could not be written is tried with whatever is newer."""
+        if life == self.life:
+            for path, data in self._unwritten.items():
+                self._wholes.setdefault(path, data)
+            self._unwritten.clear()
+            self._end_turn()
+
+    def _look_whether_idle(self) -> None:
+        waiting = self._groups or self._wholes or self._running
+        if self.state is State.STOPPING and not waiting and self._after_flushes is not None:
+            then, self._after_flushes = self._after_flushes, None
+            then()
+
+    def _look_whether_ready(self) -> None:
+        if self.state is State.STARTING and self.node is not None and self.node.is_ready:
+            self.state = State.UP
+            if self.node.is_examined:
+                self._noted_boot = self._boot
+            self._trace("ready", "")
+            self._mark_life(Life.STARTED)
+
+    def _mark_life(self, life: Life) -> None:
+        now_us = self._events.now_us
+        self._history.mark(LifeMark(now_us, self.number, life, uncertain_disk=self.uncertain_disk))
+
+    def _trace(self, what: str, note: str) -> None:
+        self._events.trace(f"node {self.number} {what} {note}")
+
+
+@final
+class Seen:
+    """What a world came across, counted: for knowing what a campaign has exercised."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, int] = {}
+
+    def add(self, what: str) -> None:
+        self.counts[what] = self.counts.get(what, 0) + 1
+
+    def request(self, api_key: int) -> None:
+        self.add(f"api {api_key}")

@@ -1,0 +1,185 @@
+"""What happened in a world, one line per change of state, in columns that stay where they are.
+
+      ms     node event         partition  role  epoch  log end  high wm  isr      note
+      12.480 0    append        t0-0       L     4      31       18       0        +13, start 0
+
+A partition's line is written when its log, its watermark or its leader changed in a step; clients'
+operations (`c1`) stand at the time they ended. Two runs can be compared with diff.
+"""
+
+from typing import Final, final
+
+from ottla.broker.node import Node
+from ottla.core.replica.leader import Leader
+from ottla.errors import ErrorCode
+from ottla.sim.history import (
+    ConfigsSeen,
+    ConnectionEnd,
+    Create,
+    Delete,
+    DeleteBefore,
+    Entry,
+    FaultMark,
+    FlushMark,
+    Grow,
+    History,
+    LifeMark,
+    Listing,
+    LookUp,
+    Mark,
+    Outcome,
+    ProducerIdGiven,
+    Read,
+    Send,
+)
+
+HEADING: Final = (
+    "        ms node event         partition  role  epoch  log end  high wm  isr      note"
+)
+
+_State = tuple[int, int, int, int, int, int, str, str]
+
+
+@final
+class Timeline:
+    """Filled while a world runs; `lines` afterwards."""
+
+    def __init__(self) -> None:
+        self._rows: list[tuple[int, str]] = []
+        self._known: dict[tuple[int, str], _State] = {}
+
+    def look(self, t_us: int, number: int, node: Node) -> None:
+        """After a step: note every partition that is not as it was."""
+        for name in sorted(node.current.image.topics):
+            for partition in range(len(node.current.image.topics[name].partitions)):
+                label = f"{name}-{partition}"
+                state = _state(node.replicas.leader(name, partition), node)
+                before = self._known.get((number, label))
+                if state != before:
+                    self._known[number, label] = state
+                    self._note_state(t_us, number, label, before, state)
+
+    def process_ended(self, number: int) -> None:
+        for key in [key for key in self._known if key[0] == number]:
+            del self._known[key]
+
+    def lines(self, history: History) -> list[str]:
+        rows = list(self._rows)
+        for one in history.order:
+            row = _mark(one) if isinstance(one, Mark) else _operation(one)
+            rows.append(row)
+        rows.sort(key=lambda row: row[0])
+        return [HEADING, *(line for _, line in rows)]
+
+    def _note_state(
+        self, t_us: int, number: int, label: str, before: _State | None, state: _State
+    ) -> None:
+        end, high_watermark, epoch, start, flushed, _, role, isr = state
+        event, note = _event(before, state)
+        columns = (f"{role:5} {epoch:<6} {end:<8} {high_watermark:<8} {isr:8}",)
+        note = f"{note} start {start}, flushed {flushed}".strip()
+        self._add(t_us, str(number), event, label, columns[0], note)
+
+    def _add(
+        self, t_us: int, node: str, event: str, partition: str, columns: str, note: str
+    ) -> None:
+        self._rows.append((t_us, _line(t_us, node, event, partition, columns, note)))
+
+
+def _state(leader: Leader | ErrorCode, node: Node) -> _State:
+    if isinstance(leader, ErrorCode):
+        return -1, -1, -1, -1, -1, 0, leader.name[:5], ""
+    log = leader.log
+    isr = ",".join(str(member) for member in leader.isr.members)
+    return (
+        log.end_offset,
+        leader.high_watermark,
+        leader.leader_epoch,
+        log.start_offset,
+        log.flushed_offset,
+        leader.segment_count,
+        "L",
+        isr,
+    )
+
+
+def _event(before: _State | None, state: _State) -> tuple[str, str]:
+    if before is None:
+        return "open", ""
+    grown = state[0] - before[0]
+    if state[6] != before[6]:
+        return "role", f"was {before[6]}"
+    if state[2] != before[2]:
+        return "lead", f"epoch was {before[2]}"
+    if grown > 0:
+        return "append", f"+{grown}" + (" rolled" if state[5] > before[5] else "")
+    if grown < 0:
+        return "cut", f"{grown}"
+    if state[3] != before[3]:
+        return "start moves", f"was {before[3]}"
+    return ("commit", "") if state[1] != before[1] else ("flushed", "")
+
+
+def _line(t_us: int, node: str, event: str, partition: str, columns: str, note: str) -> str:
+    text = f"{t_us / 1000:10.3f} {node:4} {event:13} {partition:10} {columns:40} {note}"
+    return text.rstrip()
+
+
+def _mark(mark: Mark) -> tuple[int, str]:
+    match mark:
+        case LifeMark():
+            return mark.t_us, _line(mark.t_us, str(mark.node), mark.life.value, "", "", "")
+        case FlushMark():
+            label = f"{mark.topic}-{mark.partition}"
+            note = f"on the disk up to {mark.end_offset}"
+            return mark.t_us, _line(mark.t_us, str(mark.node), "sync", label, "", note)
+        case FaultMark():
+            return mark.t_us, _line(mark.t_us, "-", f"! {mark.kind}", "", "", mark.note)
+        case ConnectionEnd():
+            node = f"c{mark.client}"
+            return mark.t_us, _line(mark.t_us, node, "disconnect", "", "", mark.reason)
+
+
+def _operation(op: Entry) -> tuple[int, str]:
+    t_us = op.ended_us if op.ended_us >= 0 else op.asked_us
+    label, note = "", ""
+    match op:
+        case Send():
+            label = f"{op.topic}-{op.partition}"
+            note = (
+                f"{len(op.records)} at {op.base_offset}, pid {op.producer_id}/{op.producer_epoch} "
+                f"seq {op.base_sequence}, acks {op.acks}, sent {op.attempts}x, "
+                f"{op.records[0].value[:12].rstrip(b'.').decode()}"
+            )
+        case Read():
+            label = f"{op.topic}-{op.partition}"
+            got = [f"{one.base_offset}..{one.last_offset}" for one in op.batches]
+            note = f"from {op.fetch_offset}: {' '.join(got) or 'nothing'}, wm {op.high_watermark}"
+        case LookUp():
+            label = f"{op.topic}-{op.partition}"
+            note = f"{op.asked_ms} is at {op.offset}"
+        case DeleteBefore():
+            label = f"{op.topic}-{op.partition}"
+            note = f"before {op.before_offset}: start {op.low_watermark}"
+        case Create():
+            configs = " ".join(f"{key}={text}" for key, text in op.configs.items())
+            label, note = (
+                op.topic,
+                f"{op.partitions} partitions, id {op.topic_id.hex()[:8]} {configs}",
+            )
+        case Delete():
+            label, note = op.topic, f"id {op.topic_id.hex()[:8]}"
+        case Grow():
+            label, note = op.topic, f"to {op.partitions}"
+        case Listing():
+            note = " ".join(f"{name}:{seen.partitions}" for name, seen in op.topics.items())
+        case ConfigsSeen():
+            label = op.topic
+        case ProducerIdGiven():
+            note = f"id {op.producer_id}"
+    error = f" error {op.error}" if op.error else ""
+    if op.outcome is not Outcome.OK:
+        note = f"{op.outcome.value}{error}; {note}"
+    asked = f"(asked {op.asked_us / 1000:.3f})"
+    name = type(op).__name__.lower()
+    return t_us, _line(t_us, f"c{op.client}", name, label, "", f"{note} {asked}")

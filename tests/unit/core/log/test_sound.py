@@ -1,0 +1,196 @@
+"""One flipped bit anywhere in a segment or an index: nothing wrong is served, nothing else is lost."""
+
+import random
+from dataclasses import replace
+
+import pytest
+
+from ottla.core.log.log import CorruptSegment, Log, Shutdown
+from ottla.core.log.sound import BATCHES_MAX
+from ottla.record.batch import batches_untrusted, header_untrusted
+from tests.unit.core.log.building import (
+    NOW_MS,
+    SETTINGS,
+    append,
+    batch_bytes,
+    contents,
+    open_log,
+)
+from tests.unit.fakes.disk import MemoryDisk
+
+INDEXED = replace(SETTINGS, segment_bytes=24_000, index_interval_bytes=2_000)
+
+
+def written(batches: int = 60) -> tuple[MemoryDisk, Log]:
+    """Two segments and a half, in three leader epochs, with indexes that are used."""
+    disk = MemoryDisk(NOW_MS)
+    log = open_log(disk, settings=INDEXED)
+    for at in range(batches):
+        times = tuple(NOW_MS + at * 10 + one for one in range(1 + at % 3))
+        data = batch_bytes(times, value=b"%03d" % at * 100, producer=(7, 0, log.end_offset))
+        append(log, data, epoch=at // 25)
+    return disk, log
+
+
+def closed(batches: int = 60) -> tuple[MemoryDisk, list[bytes]]:
+    disk, log = written(batches)
+    whole = contents(log)
+    log.close(NOW_MS)
+    return disk, whole
+
+
+def flipped(disk: MemoryDisk, path: str, at: int, bit: int) -> MemoryDisk:
+    twin = disk.copy()
+    data = bytearray(twin.files()[path])
+    data[at] ^= 1 << bit
+    twin.put(path, bytes(data))
+    return twin
+
+
+def judge(log: Log, whole: list[bytes], damaged: int | None) -> int:
+    """Read from every batch's first and last offset; how many of the undamaged were refused.
+
+    `damaged`: the batch that may be refused, and must not be served.
+    """
+    refused = 0
+    for number, expected in enumerate(whole):
+        header = header_untrusted(expected)
+        for start in {header.base_offset, header.last_offset}:
+            try:
+                piece = log.slice(start, log.end_offset, 3_000, at_least_one=True)
+            except CorruptSegment:
+                refused += number != damaged
+                continue
+            if piece is None:
+                assert number == damaged == len(whole) - 1, f"offset {start} is gone"
+                continue
+            served = [bytes(batch.data or b"") for batch in batches_untrusted(piece.read())]
+            assert served == whole[number : number + len(served)], f"from offset {start}"
+            assert damaged is None or not number <= damaged < number + len(served)
+    return refused
+
+
+def segments_of(disk: MemoryDisk) -> list[str]:
+    return [path for path in disk.files() if path.endswith(".log")]
+
+
+def batch_at(disk: MemoryDisk, path: str, at: int, whole: list[bytes]) -> int:
+    position = 0
+    for batch in batches_untrusted(disk.files()[path]):
+        if position <= at < position + batch.size_bytes:
+            return whole.index(bytes(batch.data or b""))
+        position += batch.size_bytes
+    raise AssertionError("between two batches")
+
+
+def flips(size_bytes: int, wanted: int, *, seed: int) -> list[tuple[int, int]]:
+    """Every bit of the first header, and many others, most of them in headers' neighborhoods."""
+    chance = random.Random(seed)
+    first = [(at, bit) for at in range(61) for bit in range(8)]
+    return first + [(chance.randrange(size_bytes), chance.randrange(8)) for _ in range(wanted)]
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_flipped_bit_of_a_segment_costs_its_batch_and_no_other(number: int) -> None:
+    disk, whole = closed()
+    path = segments_of(disk)[number]
+    for at, bit in flips(len(disk.files()[path]), 300, seed=number):
+        twin = flipped(disk, path, at, bit)
+        log = open_log(twin, settings=INDEXED, recovery_point=120)
+        damaged = batch_at(disk, path, at, whole)
+        assert judge(log, whole, damaged) == 0, f"byte {at} bit {bit}"
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_every_header_of_a_segment_is_guarded(number: int) -> None:
+    """The bytes before the checksum, of every batch."""
+    disk, whole = closed()
+    path = segments_of(disk)[number]
+    position = 0
+    for batch in batches_untrusted(disk.files()[path]):
+        for at in range(17):
+            twin = flipped(disk, path, position + at, (at * 5 + position) % 8)
+            log = open_log(twin, settings=INDEXED, recovery_point=120)
+            damaged = whole.index(bytes(batch.data or b""))
+            assert judge(log, whole, damaged) == 0, f"byte {at} of the batch at {position}"
+        position += batch.size_bytes
+
+
+def test_a_bit_that_flips_under_a_running_log_is_seen() -> None:
+    disk, log = written()
+    whole = contents(log)
+    assert judge(log, whole, None) == 0
+    path = segments_of(disk)[1]
+    for at, bit in flips(len(disk.files()[path]), 60, seed=9):
+        content = disk._contents[path].data
+        content[at] ^= 1 << bit
+        assert judge(log, whole, batch_at_live(log, whole, path, at)) == 0
+        content[at] ^= 1 << bit
+    assert judge(log, whole, None) == 0
+
+
+def batch_at_live(log: Log, whole: list[bytes], path: str, at: int) -> int:
+    base = int(path.rpartition("/")[2][:20])
+    position = 0
+    for number, data in enumerate(whole):
+        if header_untrusted(data).base_offset < base:
+            continue
+        if position <= at < position + len(data):
+            return number
+        position += len(data)
+    raise AssertionError("behind the end")
+
+
+@pytest.mark.parametrize("suffix", [".index", ".timeindex"])
+def test_a_flipped_bit_of_an_index_costs_nothing(suffix: str) -> None:
+    disk, whole = closed()
+    for path in [path for path in disk.files() if path.endswith(suffix)]:
+        for at in range(len(disk.files()[path])):
+            for bit in (0, 3, 7):
+                log = open_log(flipped(disk, path, at, bit), settings=INDEXED, recovery_point=120)
+                assert judge(log, whole, None) == 0, f"{path} byte {at} bit {bit}"
+
+
+def test_a_flipped_bit_of_an_index_misleads_no_look_up_by_time() -> None:
+    disk, whole = closed()
+    headers = [header_untrusted(data) for data in whole]
+    for path in [path for path in disk.files() if path.endswith("index")]:
+        for at in range(len(disk.files()[path])):
+            log = open_log(flipped(disk, path, at, at % 8), settings=INDEXED, recovery_point=120)
+            for header in headers[:: 1 + at % 5]:
+                found = log.offset_for_timestamp(header.base_timestamp, log.end_offset)
+                assert found is not None
+                assert found.offset == header.base_offset, f"{path} byte {at} bit {at % 8}"
+
+
+@pytest.mark.parametrize("shutdown", [Shutdown.CLEAN, Shutdown.KILLED])
+def test_damage_in_the_active_segment_cuts_nothing_behind_it(shutdown: Shutdown) -> None:
+    disk, log = written()
+    whole = contents(log)
+    end_offset = log.end_offset
+    if shutdown is Shutdown.CLEAN:
+        log.close(NOW_MS)
+    path = segments_of(disk)[-1]
+    positions = [0]
+    for batch in batches_untrusted(disk.files()[path]):
+        positions.append(positions[-1] + batch.size_bytes)
+    for position in positions[:-2]:  # behind the last but one, damage is a torn tail
+        for at in (0, 3, 8, 11, 13, 16, 20, 40):
+            twin = flipped(disk, path, position + at, 2)
+            again = open_log(twin, settings=INDEXED, shutdown=shutdown)
+            assert again.end_offset == end_offset, f"byte {at} of the batch at {position}"
+            assert judge(again, whole, batch_at(disk, path, position + at, whole)) == 0
+            assert append(again, epoch=2) == end_offset
+
+
+def test_one_answer_holds_a_bounded_number_of_batches() -> None:
+    disk = MemoryDisk(NOW_MS)
+    log = open_log(disk)
+    for _ in range(BATCHES_MAX + 10):
+        append(log)
+    piece = log.slice(0, log.end_offset, 10_000_000, at_least_one=False)
+    assert piece is not None
+    assert sum(1 for _ in batches_untrusted(piece.read())) == BATCHES_MAX
+    rest = log.slice(BATCHES_MAX, log.end_offset, 10_000_000, at_least_one=False)
+    assert rest is not None
+    assert sum(1 for _ in batches_untrusted(rest.read())) == 10

@@ -1,0 +1,95 @@
+"""A world runs its plan, comes to rest, and says so when it can't."""
+
+from collections.abc import Collection
+
+import pytest
+
+from ottla.broker.node import Node
+from ottla.sim.draw import draw_plan
+from ottla.sim.history import Create, Life, LifeMark, Listing, Outcome, Read, Send
+from ottla.sim.script import parse_plan
+from ottla.sim.trial import try_plan
+from ottla.sim.world import World
+
+PLAN = """
+seed 1
+heal 500000 kill
+client 0 administrator
+client 1 producer idempotent=yes
+client 2 consumer
+at 1000 client 0 create topic=t count=1
+at 50000 client 1 send topic=t count=3 size_bytes=20
+at 200000 client 2 fetch topic=t size_bytes=1000
+"""
+
+
+def test_what_is_asked_for_happens_and_is_seen() -> None:
+    history = World(parse_plan(PLAN)).run()
+    assert history.ended
+    assert history.broken == []
+    (create,) = (one for one in history.entries if isinstance(one, Create))
+    assert create.outcome is Outcome.OK
+    (send,) = (one for one in history.entries if isinstance(one, Send))
+    assert (send.outcome, send.base_offset, send.topic_id) == (Outcome.OK, 0, create.topic_id)
+    last = [one for one in history.entries if isinstance(one, Read) and one.final]
+    assert [record.value for one in last for batch in one.batches for record in batch.records] == [
+        record.value for record in send.records
+    ]
+    (listing,) = (one for one in history.entries if isinstance(one, Listing))
+    assert listing.final
+    assert listing.topics["t"].topic_id == create.topic_id
+
+
+@pytest.mark.parametrize(
+    ("fault", "life"),
+    [
+        ("kill lasts_us=1000", Life.KILLED),
+        ("power lasts_us=1000", Life.POWER_CUT),
+        ("stop lasts_us=1000", Life.STOPPED),
+        ("kill-at count=1", Life.KILLED),
+        ("power-at count=1", Life.POWER_CUT),
+    ],
+)
+def test_a_process_ends_as_it_is_told_and_another_one_starts(fault: str, life: Life) -> None:
+    plan = parse_plan(f"{PLAN}\nat 40000 fault {fault}\n")
+    history = World(plan).run()
+    assert history.broken == []
+    lives = [one.life for one in history.marks if isinstance(one, LifeMark)]
+    assert lives[:2] == [Life.STARTED, life]
+    assert lives.count(Life.STARTED) >= 2
+    assert lives[-1] is Life.STOPPED
+
+
+def test_an_exception_in_the_node_is_a_broken_world() -> None:
+    def inspect(node: Node, connections: Collection[int]) -> list[str]:
+        raise KeyError("planted")
+
+    history = World(parse_plan(PLAN), inspect).run()
+    assert not history.ended
+    assert "KeyError: 'planted'" in history.broken[0]
+
+
+def test_a_node_that_never_starts_is_no_rest() -> None:
+    plan = parse_plan(PLAN)
+    world = World(plan)
+    world.processes[0].disk.full_bytes = 0
+    world.nemesis.heal = lambda: None  # type: ignore[method-assign]
+    history = world.run()
+    assert "no rest" in history.broken[0]
+
+
+def test_drawn_worlds_are_various_and_keep_every_promise() -> None:
+    seen: set[str] = set()
+    for seed in range(40):
+        trial = try_plan(draw_plan(seed))
+        assert trial.problems == (), f"seed {seed}"
+        seen |= trial.seen.keys()
+    for api_key in (0, 1, 2, 3, 18, 19, 20, 21, 22, 32, 37):
+        assert f"api {api_key}" in seen
+    assert "ended in a disk call while up" in seen
+    assert "sync refused" in seen
+
+
+def test_a_quarter_of_all_seeds_is_left_in_peace() -> None:
+    quiet = sum(not draw_plan(seed).faults for seed in range(400))
+    assert 60 < quiet < 180
