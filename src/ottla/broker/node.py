@@ -3,7 +3,8 @@
 A node owns no state of its own: it hands each event to the machine it belongs to and puts their
 effects in order. Metadata takes one more step: what the controller decided comes back as a flushed
 end of the metadata log, is folded into the image, followed by the replicas, and only then are the
-parked answers released, so that whoever is told "created" can use what was created.
+parked answers released, so that whoever is told "created" can use what was created. Coordinators
+follow the replicas: they live on partitions, and wait for their flushes.
 
 Life: `start` once, `step` for every event, `stop` when it shall end (its flushes are performed), and
 `close` after that. Elsewhere: who may ask what, see `route.py`; who builds a node, see `wiring.py`.
@@ -18,10 +19,12 @@ from ottla.core.controller.topics import TopicDefaults
 from ottla.core.controller.wanted import provide_topics
 from ottla.core.effect import METADATA_PARTITION, Effect, Halt
 from ottla.core.event import Disconnected, Event, Flushed, Received, Ticked
+from ottla.core.group.group import Groups
 from ottla.core.metadata.image import Current
 from ottla.core.metadata.local import LocalMetadataLog
 from ottla.core.port import Entropy
 from ottla.core.replica.table import ReplicaTable
+from ottla.core.shard.shards import Shards
 from ottla.core.waiting import WaitList
 from ottla.settings.environment import TopicToCreate
 
@@ -37,6 +40,7 @@ class Node:
     metadata_log: LocalMetadataLog
     controller: Controller
     replicas: ReplicaTable
+    groups: Shards[Groups]
     topics_wanted: tuple[TopicToCreate, ...]
     defaults: TopicDefaults
     entropy: Entropy
@@ -46,6 +50,7 @@ class Node:
         self.current.image = self.current.image.fold(self.metadata_log.replay())
         effects = self.controller.start(now_ms)
         effects += self.replicas.load(self.current.image, now_ms)
+        effects += self.groups.load(now_ms)
         effects += provide_topics(
             now_ms, self.controller, self.topics_wanted, self.defaults, self.entropy
         )
@@ -69,7 +74,10 @@ class Node:
             case Flushed():
                 return self._flushed(now_ms, event)
             case Ticked():
-                return self.waiting.expire(now_ms) + self.replicas.tick(now_ms)
+                effects = self.waiting.expire(now_ms)
+                effects += self.replicas.tick(now_ms)
+                effects += self.groups.tick(now_ms)
+                return effects
             case Disconnected():
                 self.waiting.drop_connection(event.connection_id)
                 return []
@@ -78,10 +86,8 @@ class Node:
 
     def next_deadline_ms(self) -> int | None:
         """When `Ticked` is wanted next; None: never."""
-        waiting_ms, replicas_ms = self.waiting.next_ms(), self.replicas.next_ms()
-        if waiting_ms is None or replicas_ms is None:
-            return replicas_ms if waiting_ms is None else waiting_ms
-        return min(waiting_ms, replicas_ms)
+        due_ms = (self.waiting.next_ms(), self.replicas.next_ms(), self.groups.next_ms())
+        return min((one for one in due_ms if one is not None), default=None)
 
     def stop(self, now_ms: int) -> list[Effect]:
         """Nothing new is decided any more; what is written goes to the disk. Then `close`."""
@@ -100,15 +106,18 @@ class Node:
 
     def _flushed(self, now_ms: int, event: Flushed) -> list[Effect]:
         if event.partition != METADATA_PARTITION:
-            return self.replicas.flushed(event.partition, event.end_offset, event.error, now_ms)
+            effects = self.replicas.flushed(event.partition, event.end_offset, event.error, now_ms)
+            effects += self.groups.flushed(event.partition, now_ms)
+            return effects
         if event.error is not None:
             # The page cache can no longer be trusted to match the disk, and what was decided can
             # neither be confirmed nor taken back. The next start reads what really is there.
             return [Halt(f"the metadata log can't be brought to the disk: {event.error}")]
-        effects: list[Effect] = []
+        effects = []
         for entry in self.metadata_log.committed(event.end_offset):
             image, delta = self.current.image.apply(entry)
             self.current.image = image
             effects += self.replicas.follow(image, delta, now_ms)
+            effects += self.groups.follow(delta, now_ms)
             effects += self.controller.committed(entry, image)
         return effects

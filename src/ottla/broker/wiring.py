@@ -12,19 +12,29 @@ from ottla.broker.handle import (
     api_versions,
     create_partitions,
     create_topics,
+    delete_groups,
     delete_records,
     delete_topics,
     describe_cluster,
     describe_configs,
+    describe_groups,
     describe_producers,
     describe_topic_partitions,
     fetch,
     find_coordinator,
+    heartbeat,
     init_producer_id,
+    join_group,
+    leave_group,
+    list_groups,
     list_offsets,
     metadata,
+    offset_commit,
+    offset_delete,
+    offset_fetch,
     offset_for_leader_epoch,
     produce,
+    sync_group,
 )
 from ottla.broker.node import Node
 from ottla.broker.route import AnyRoute, Route, Routes
@@ -32,14 +42,17 @@ from ottla.core.controller.brokers import Registration
 from ottla.core.controller.controller import Controller
 from ottla.core.controller.producer_ids import ProducerIds
 from ottla.core.controller.topics import TopicDefaults
+from ottla.core.group.group import Groups
 from ottla.core.log.recovery import Shutdown
 from ottla.core.metadata.broker import Endpoint
 from ottla.core.metadata.image import Current, Image
 from ottla.core.metadata.local import LocalMetadataLog, metadata_log_settings
+from ottla.core.metadata.partition import OFFSETS_TOPIC
 from ottla.core.metadata.reach import Reach
 from ottla.core.port import Disk, Entropy
 from ottla.core.replica.fetch_session import Sessions
 from ottla.core.replica.table import ReplicaTable
+from ottla.core.shard.shards import Shards
 from ottla.core.waiting import WaitList
 from ottla.settings.broker import BrokerSettings
 from ottla.settings.describe import BrokerLayers
@@ -49,19 +62,29 @@ from ottla.types import Uuid
 from ottla.wire.message.api_versions import ApiVersionsRequest
 from ottla.wire.message.create_partitions import CreatePartitionsRequest
 from ottla.wire.message.create_topics import CreateTopicsRequest
+from ottla.wire.message.delete_groups import DeleteGroupsRequest
 from ottla.wire.message.delete_records import DeleteRecordsRequest
 from ottla.wire.message.delete_topics import DeleteTopicsRequest
 from ottla.wire.message.describe_cluster import DescribeClusterRequest
 from ottla.wire.message.describe_configs import DescribeConfigsRequest
+from ottla.wire.message.describe_groups import DescribeGroupsRequest
 from ottla.wire.message.describe_producers import DescribeProducersRequest
 from ottla.wire.message.describe_topic_partitions import DescribeTopicPartitionsRequest
 from ottla.wire.message.fetch import FetchRequest
 from ottla.wire.message.find_coordinator import FindCoordinatorRequest
+from ottla.wire.message.heartbeat import HeartbeatRequest
 from ottla.wire.message.init_producer_id import InitProducerIdRequest
+from ottla.wire.message.join_group import JoinGroupRequest
+from ottla.wire.message.leave_group import LeaveGroupRequest
+from ottla.wire.message.list_groups import ListGroupsRequest
 from ottla.wire.message.list_offsets import ListOffsetsRequest
 from ottla.wire.message.metadata import MetadataRequest
+from ottla.wire.message.offset_commit import OffsetCommitRequest
+from ottla.wire.message.offset_delete import OffsetDeleteRequest
+from ottla.wire.message.offset_fetch import OffsetFetchRequest
 from ottla.wire.message.offset_for_leader_epoch import OffsetForLeaderEpochRequest
 from ottla.wire.message.produce import ProduceRequest
+from ottla.wire.message.sync_group import SyncGroupRequest
 
 _PLAINTEXT: Final = 0
 
@@ -105,13 +128,17 @@ def assemble(premises: Premises) -> Node:
         bytes_between_snapshots_max=settings.metadata_log.bytes_between_snapshots_max,
     )
     replicas = ReplicaTable(premises.disk, entropy, settings, waiting, premises.shutdown)
+    groups = Shards(
+        OFFSETS_TOPIC, replicas, lambda number: Groups(number, settings.groups, entropy)
+    )
     return Node(
-        routes=_routes(premises, current, waiting, controller, replicas),
+        routes=_routes(premises, current, waiting, controller, replicas, groups),
         waiting=waiting,
         current=current,
         metadata_log=metadata_log,
         controller=controller,
         replicas=replicas,
+        groups=groups,
         topics_wanted=premises.topics_wanted,
         defaults=_defaults(settings),
         entropy=entropy,
@@ -124,6 +151,7 @@ def _routes(
     waiting: WaitList,
     controller: Controller,
     replicas: ReplicaTable,
+    groups: Shards[Groups],
 ) -> Routes:
     """Every API this node answers. Left whole on purpose: it is a table."""
     settings, entropy, cluster_id = premises.settings, premises.entropy, premises.cluster_id
@@ -176,8 +204,73 @@ def _routes(
             find_coordinator.VERSIONS,
             FindCoordinatorRequest,
             find_coordinator.HandleFindCoordinator(
-                current=current, node_id=settings.node_id, reach=reach
+                current=current,
+                controller=controller,
+                defaults=defaults,
+                settings=settings,
+                entropy=entropy,
+                reach=reach,
             ),
+        ),
+        Route(
+            join_group.API_KEY,
+            join_group.VERSIONS,
+            JoinGroupRequest,
+            join_group.HandleJoinGroup(groups),
+        ),
+        Route(
+            sync_group.API_KEY,
+            sync_group.VERSIONS,
+            SyncGroupRequest,
+            sync_group.HandleSyncGroup(groups),
+        ),
+        Route(
+            heartbeat.API_KEY,
+            heartbeat.VERSIONS,
+            HeartbeatRequest,
+            heartbeat.HandleHeartbeat(groups),
+        ),
+        Route(
+            leave_group.API_KEY,
+            leave_group.VERSIONS,
+            LeaveGroupRequest,
+            leave_group.HandleLeaveGroup(groups),
+        ),
+        Route(
+            offset_commit.API_KEY,
+            offset_commit.VERSIONS,
+            OffsetCommitRequest,
+            offset_commit.HandleOffsetCommit(groups, current),
+        ),
+        Route(
+            offset_fetch.API_KEY,
+            offset_fetch.VERSIONS,
+            OffsetFetchRequest,
+            offset_fetch.HandleOffsetFetch(groups, current),
+        ),
+        Route(
+            offset_delete.API_KEY,
+            offset_delete.VERSIONS,
+            OffsetDeleteRequest,
+            offset_delete.HandleOffsetDelete(groups, current),
+        ),
+        Route(
+            describe_groups.API_KEY,
+            describe_groups.VERSIONS,
+            DescribeGroupsRequest,
+            describe_groups.HandleDescribeGroups(groups),
+        ),
+        Route(
+            list_groups.API_KEY,
+            list_groups.VERSIONS,
+            ListGroupsRequest,
+            list_groups.HandleListGroups(groups),
+        ),
+        Route(
+            delete_groups.API_KEY,
+            delete_groups.VERSIONS,
+            DeleteGroupsRequest,
+            delete_groups.HandleDeleteGroups(groups),
         ),
         Route(
             create_topics.API_KEY,

@@ -1,0 +1,709 @@
+"""Groups on a whole node, from bytes to bytes: members come, go, are fenced, and nothing is lost."""
+
+import pytest
+
+from ottla.core.log.recovery import Shutdown
+from ottla.core.shard.place import shard_of
+from ottla.errors import ErrorCode
+from ottla.record.crc import crc32c
+from ottla.wire.message.delete_topics import DeleteTopicsRequest, DeleteTopicsResponse
+from ottla.wire.message.describe_groups import DescribedGroup
+from ottla.wire.message.list_groups import ListGroupsRequest, ListGroupsResponse
+from ottla.wire.message.offset_commit import (
+    OffsetCommitRequest,
+    OffsetCommitRequestPartition,
+    OffsetCommitRequestTopic,
+    OffsetCommitResponse,
+)
+from ottla.wire.message.offset_fetch import OffsetFetchRequest
+from tests.unit.broker.group_house import (
+    DELAY_MS,
+    SESSION_MS,
+    Member,
+    commit,
+    complete,
+    coordinated,
+    described,
+    fetched,
+    make_topic,
+    stable,
+    subscription,
+)
+from tests.unit.broker.whole_node import NOW_MS, WholeNode
+from tests.unit.fakes.disk import MemoryDisk
+
+ONE_SHARD = "offsets.topic.num.partitions=1"
+
+
+@pytest.fixture
+def node() -> WholeNode:
+    return WholeNode(MemoryDisk(NOW_MS), "offsets.topic.num.partitions=5")
+
+
+def check(node: WholeNode) -> None:
+    node.node.groups.check_invariants()
+
+
+def test_three_members_share_one_generation(node: WholeNode) -> None:
+    coordinated(node)
+    members = [Member(node) for _ in range(3)]
+    stable(node, *members)
+    assert {one.generation for one in members} == {1}
+    leader = next(one for one in members if one.leads)
+    assert sorted(leader.members) == sorted(one.member_id for one in members)
+    assert [one.members for one in members if not one.leads] == [[], []]
+    assert [one.heartbeat() for one in members] == [0, 0, 0]
+    check(node)
+
+
+def test_a_first_join_gets_an_id_before_it_is_admitted(node: WholeNode) -> None:
+    coordinated(node)
+    member = Member(node)
+    first = member.peer.send(member.request(), 9)
+    node.flush()
+    answer = member.peer.answer(first)
+    assert answer.error_code == ErrorCode.MEMBER_ID_REQUIRED  # type: ignore[union-attr]
+    assert answer.member_id.startswith("a test-")  # type: ignore[union-attr]
+    assert described(node.connect()).group_state == "Empty"
+    # Its id is good for one session; afterwards nobody knows it.
+    node.pass_time(SESSION_MS)
+    member.member_id = answer.member_id  # type: ignore[union-attr]
+    assert member.join().error == ErrorCode.UNKNOWN_MEMBER_ID
+    check(node)
+
+
+@pytest.mark.parametrize("version", [0, 1, 2, 3])
+def test_old_clients_are_admitted_at_once(node: WholeNode, version: int) -> None:
+    coordinated(node)
+    member = Member(node, version=version).join()
+    node.pass_time(DELAY_MS)
+    assert member.joined().generation_id == 1
+
+
+def test_the_first_join_of_a_group_waits_for_others_but_not_for_ever(node: WholeNode) -> None:
+    coordinated(node)
+    first = Member(node, rebalance_ms=7_000).join()
+    node.pass_time(DELAY_MS - 1)
+    assert first.error is None
+    second = Member(node, rebalance_ms=7_000).join()  # somebody new: the wait is prolonged
+    node.pass_time(1)
+    assert first.error is None
+    node.pass_time(DELAY_MS - 1)
+    third = Member(node, rebalance_ms=7_000).join()
+    node.pass_time(1)
+    assert first.error is None
+    node.pass_time(1_000)  # the rebalance timeout is the bound
+    assert [one.joined().generation_id for one in (first, second, third)] == [1, 1, 1]
+
+
+def test_without_a_delay_a_group_begins_at_once() -> None:
+    node = WholeNode(MemoryDisk(NOW_MS), "group.initial.rebalance.delay.ms=0")
+    coordinated(node)
+    member = Member(node).join()
+    node.pass_time(1)
+    assert member.joined().generation_id == 1
+
+
+def test_a_new_member_makes_all_join_again(node: WholeNode) -> None:
+    coordinated(node)
+    old = Member(node)
+    stable(node, old)
+    new = Member(node).join()
+    assert new.error is None
+    assert old.heartbeat() == ErrorCode.REBALANCE_IN_PROGRESS
+    old.join()
+    complete(old, new)
+    assert (old.generation, new.generation) == (2, 2)
+    assert old.leads
+    check(node)
+
+
+def test_members_that_do_not_join_again_are_out(node: WholeNode) -> None:
+    coordinated(node)
+    silent, other = Member(node, session_ms=100_000), Member(node)
+    stable(node, silent, other)
+    new = Member(node).join()
+    other.join()
+    for _ in range(6):
+        node.pass_time(9_999)
+        assert new.error is None
+    node.pass_time(6)
+    complete(other, new)
+    assert silent.heartbeat() == ErrorCode.UNKNOWN_MEMBER_ID
+    check(node)
+
+
+def test_a_member_whose_session_ends_is_out(node: WholeNode) -> None:
+    coordinated(node)
+    silent, other = Member(node), Member(node, session_ms=60_000)
+    stable(node, silent, other)
+    node.pass_time(SESSION_MS - 2 * DELAY_MS)
+    assert other.heartbeat() == 0
+    node.pass_time(2 * DELAY_MS)
+    assert other.heartbeat() == ErrorCode.REBALANCE_IN_PROGRESS
+    other.join()
+    complete(other)
+    assert other.leads
+    check(node)
+
+
+def test_nobody_is_expired_while_its_own_call_is_parked(node: WholeNode) -> None:
+    coordinated(node)
+    leader, follower = Member(node, session_ms=60_000), Member(node)
+    for one in (leader, follower):
+        one.join()
+    node.pass_time(2 * DELAY_MS)
+    for one in (leader, follower):
+        one.joined()
+    follower.sync()
+    node.pass_time(3 * SESSION_MS)
+    assert follower.sync_answer() is None
+    leader.sync()
+    assert follower.synced() == follower.member_id.encode()
+    assert follower.heartbeat() == 0
+
+
+def test_who_never_syncs_is_out(node: WholeNode) -> None:
+    coordinated(node)
+    leader, silent = Member(node, session_ms=200_000), Member(node, session_ms=200_000)
+    for one in (leader, silent):
+        one.join()
+    node.pass_time(2 * DELAY_MS)
+    leader.joined()
+    silent.joined()
+    leader.sync()
+    assert leader.synced() == leader.member_id.encode()
+    node.pass_time(60_000)
+    assert leader.heartbeat() == ErrorCode.REBALANCE_IN_PROGRESS
+    leader.join()
+    complete(leader)
+    assert silent.heartbeat() == ErrorCode.UNKNOWN_MEMBER_ID
+    check(node)
+
+
+def test_a_rebalance_sends_away_who_waits_for_an_assignment(node: WholeNode) -> None:
+    coordinated(node)
+    leader, follower = Member(node), Member(node)
+    for one in (leader, follower):
+        one.join()
+    node.pass_time(2 * DELAY_MS)
+    leader.joined()
+    follower.joined()
+    follower.sync()
+    new = Member(node).join()
+    answer = follower.sync_answer()
+    assert answer is not None
+    assert answer.error_code == ErrorCode.REBALANCE_IN_PROGRESS
+    leader.join()
+    follower.join()
+    complete(leader, follower, new)
+    check(node)
+
+
+def test_leaving_makes_room_and_the_last_one_leaves_an_empty_group(node: WholeNode) -> None:
+    coordinated(node)
+    one, two = Member(node), Member(node)
+    stable(node, one, two)
+    assert one.leave() == 0
+    assert one.heartbeat() == ErrorCode.UNKNOWN_MEMBER_ID
+    two.join()
+    complete(two)
+    assert two.leave() == 0
+    group = described(node.connect())
+    assert (group.group_state, group.protocol_type, len(group.members)) == ("Empty", "consumer", 0)
+    check(node)
+
+
+def test_a_leader_that_joins_again_rebalances_and_a_follower_does_not(node: WholeNode) -> None:
+    coordinated(node)
+    members = [Member(node), Member(node)]
+    stable(node, *members)
+    leader, follower = sorted(members, key=lambda one: not one.leads)
+    assert follower.join().joined().generation_id == 1
+    assert leader.join().error is None
+    follower.join()
+    complete(leader, follower)
+    assert leader.generation == 2
+
+
+def test_a_join_whose_answer_was_lost_is_answered_again(node: WholeNode) -> None:
+    coordinated(node)
+    one, two = Member(node), Member(node)
+    for member in (one, two):
+        member.join()
+    node.pass_time(2 * DELAY_MS)
+    first = one.joined()
+    again = one.join().joined()
+    assert (again.generation_id, len(again.members)) == (1, len(first.members))
+
+
+def test_a_second_join_of_a_member_ends_the_first(node: WholeNode) -> None:
+    coordinated(node)
+    one, two = Member(node), Member(node)
+    stable(node, one, two)
+    one.join() if one.leads else two.join()
+    who = one if one.leads else two
+    twin = Member(node)
+    twin.member_id = who.member_id
+    twin.join()
+    assert who.error == ErrorCode.REBALANCE_IN_PROGRESS
+    assert twin.error is None
+    check(node)
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"group": ""}, ErrorCode.INVALID_GROUP_ID),
+        ({"session_ms": 5_999}, ErrorCode.INVALID_SESSION_TIMEOUT),
+        ({"session_ms": 1_800_001}, ErrorCode.INVALID_SESSION_TIMEOUT),
+        ({"kind": ""}, ErrorCode.INCONSISTENT_GROUP_PROTOCOL),
+        ({"protocols": ()}, ErrorCode.INCONSISTENT_GROUP_PROTOCOL),
+    ],
+)
+def test_a_join_that_makes_no_sense_is_refused_and_makes_no_group(
+    node: WholeNode, change: dict[str, object], error: ErrorCode
+) -> None:
+    coordinated(node)
+    member = Member(node, **change)  # type: ignore[arg-type]
+    assert member.join().error == error
+    assert described(node.connect(), member.group).group_state == "Dead"
+
+
+@pytest.mark.parametrize("change", [{"kind": "connect"}, {"protocols": ("sticky",)}])
+def test_who_has_nothing_in_common_with_the_group_is_refused(
+    node: WholeNode, change: dict[str, object]
+) -> None:
+    coordinated(node)
+    stable(node, Member(node))
+    member = Member(node, **change)  # type: ignore[arg-type]
+    assert member.join().error == ErrorCode.INCONSISTENT_GROUP_PROTOCOL
+
+
+def test_the_protocol_is_one_that_all_know_by_vote(node: WholeNode) -> None:
+    coordinated(node)
+    preferences = [("a", "b", "c"), ("b", "a"), ("b", "c", "a")]
+    members = [Member(node, protocols=one).join() for one in preferences]
+    node.pass_time(2 * DELAY_MS)
+    assert {one.joined().protocol_name for one in members} == {"b"}
+
+
+def test_any_protocol_type_is_carried_unread(node: WholeNode) -> None:
+    coordinated(node)
+    worker = Member(node, kind="connect", protocols=("sessioned",), metadata=b"\xff\x00opaque")
+    worker.join()
+    node.pass_time(2 * DELAY_MS)
+    assert worker.joined().members[0].metadata == b"\xff\x00opaque"
+    worker.sync({worker.member_id: b"\x00\xff"})
+    assert worker.synced() == b"\x00\xff"
+
+
+def test_a_group_is_no_larger_than_it_may_be() -> None:
+    node = WholeNode(MemoryDisk(NOW_MS), "group.max.size=2")
+    coordinated(node)
+    members = [Member(node, version=3).join() for _ in range(3)]
+    assert [one.error for one in members] == [None, None, ErrorCode.GROUP_MAX_SIZE_REACHED]
+    node.pass_time(2 * DELAY_MS)
+    complete(*members[:2])
+    late = Member(node).join()
+    assert late.error == ErrorCode.GROUP_MAX_SIZE_REACHED
+    check(node)
+
+
+def test_ids_are_given_out_only_as_many_as_may_come() -> None:
+    node = WholeNode(MemoryDisk(NOW_MS), "group.max.size=2")
+    coordinated(node)
+    errors = []
+    for _ in range(3):
+        member = Member(node)
+        sent = member.peer.send(member.request(), 9)
+        node.flush()
+        errors.append(member.peer.answer(sent).error_code)  # type: ignore[union-attr]
+    assert errors == [ErrorCode.MEMBER_ID_REQUIRED] * 2 + [ErrorCode.GROUP_MAX_SIZE_REACHED]
+
+
+# --- static members ---------------------------------------------------------------------------------
+
+
+def test_a_static_member_comes_back_without_a_rebalance(node: WholeNode) -> None:
+    coordinated(node)
+    other, static = Member(node), Member(node, instance="i")
+    stable(node, other, static)
+    old_id, assignment = static.member_id, static.synced()
+    static.member_id = ""
+    assert static.join().joined().generation_id == 1
+    assert static.member_id != old_id
+    assert static.sync().synced() == assignment
+    assert other.heartbeat() == 0
+    check(node)
+
+
+@pytest.mark.parametrize("version", [5, 8, 9])
+def test_a_static_leader_that_comes_back_does_not_assign(node: WholeNode, version: int) -> None:
+    coordinated(node)
+    leader = Member(node, instance="i")
+    stable(node, leader)
+    back = Member(node, instance="i", version=version).join()
+    answer = back.joined()
+    assert back.leads == (version >= 9)
+    assert answer.skip_assignment == (version >= 9)
+    assert back.sync({}).synced() == leader.member_id.encode()
+
+
+def test_two_with_one_name_the_second_fences_the_first(node: WholeNode) -> None:
+    coordinated(node)
+    other, first = Member(node), Member(node, instance="i")
+    stable(node, other, first)
+    second = Member(node, instance="i").join()
+    second.joined()
+    assert first.heartbeat() == ErrorCode.FENCED_INSTANCE_ID
+    assert first.commit(1) == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+    make_topic(node.connect(), "t")
+    assert first.commit(1) == ErrorCode.FENCED_INSTANCE_ID
+    assert first.join().error == ErrorCode.FENCED_INSTANCE_ID
+    assert first.sync().sync_answer().error_code == ErrorCode.FENCED_INSTANCE_ID  # type: ignore[union-attr]
+    assert first.leave() == ErrorCode.FENCED_INSTANCE_ID
+    assert second.heartbeat() == 0
+
+
+def test_a_parked_join_of_the_one_that_is_fenced_is_answered(node: WholeNode) -> None:
+    coordinated(node)
+    first = Member(node, instance="i").join()
+    second = Member(node, instance="i").join()
+    assert first.error == ErrorCode.FENCED_INSTANCE_ID
+    node.pass_time(2 * DELAY_MS)
+    complete(second)
+    check(node)
+
+
+def test_a_static_member_that_is_late_keeps_its_place(node: WholeNode) -> None:
+    coordinated(node)
+    other = Member(node, session_ms=200_000)
+    static = Member(node, instance="i", session_ms=200_000)
+    stable(node, other, static)
+    new = Member(node).join()
+    other.join()
+    node.pass_time(60_000)
+    assert len(other.joined().members) == 3 or len(new.joined().members) == 3
+    assert described(node.connect()).group_state == "CompletingRebalance"
+    assert static.heartbeat() == ErrorCode.ILLEGAL_GENERATION
+    check(node)
+
+
+def test_a_static_member_with_other_protocols_rebalances(node: WholeNode) -> None:
+    coordinated(node)
+    other = Member(node, protocols=("a", "b"))
+    static = Member(node, instance="i", protocols=("a", "b"))
+    stable(node, other, static)
+    back = Member(node, instance="i", protocols=("b",)).join()
+    assert back.error is None
+    other.join()
+    assert {other.joined().protocol_name, back.joined().protocol_name} == {"b"}
+
+
+def test_an_administrator_removes_a_static_member_by_name(node: WholeNode) -> None:
+    coordinated(node)
+    static = Member(node, instance="i")
+    stable(node, static)
+    admin = Member(node, instance="i")
+    assert admin.leave() == 0
+    assert static.heartbeat() == ErrorCode.UNKNOWN_MEMBER_ID
+    assert admin.leave() == ErrorCode.UNKNOWN_MEMBER_ID
+
+
+# --- offsets ----------------------------------------------------------------------------------------
+
+
+def test_a_member_commits_and_the_next_one_resumes(node: WholeNode) -> None:
+    peer = coordinated(node)
+    make_topic(peer, "t")
+    member = Member(node)
+    stable(node, member)
+    assert member.commit(42) == 0
+    assert fetched(node.connect()) == 42
+    assert fetched(node.connect(), partition=1) == -1
+    assert fetched(node.connect(), group="nobody") == -1
+
+
+def test_who_may_commit(node: WholeNode) -> None:
+    peer = coordinated(node)
+    make_topic(peer, "t")
+    assert commit(peer, 1, generation=3, member_id="x") == ErrorCode.GROUP_ID_NOT_FOUND
+    assert commit(peer, 1, generation=3, member_id="x", version=8) == ErrorCode.ILLEGAL_GENERATION
+    assert commit(peer, 1) == 0  # from outside, while nobody is in
+    member = Member(node)
+    member.join()
+    node.pass_time(2 * DELAY_MS)
+    member.joined()
+    assert member.commit(2) == ErrorCode.REBALANCE_IN_PROGRESS
+    member.sync()
+    assert member.commit(2) == 0
+    assert commit(peer, 3) == ErrorCode.UNKNOWN_MEMBER_ID
+    assert commit(peer, 3, generation=1, member_id="x") == ErrorCode.UNKNOWN_MEMBER_ID
+    assert commit(peer, 3, generation=0, member_id=member.member_id) == ErrorCode.ILLEGAL_GENERATION
+    assert commit(peer, 3, topic="none") == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+    assert commit(peer, 3, partition=3) == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+    assert fetched(peer) == 2
+
+
+def test_metadata_is_kept_up_to_its_bound(node: WholeNode) -> None:
+    peer = coordinated(node)
+    make_topic(peer, "t")
+    assert commit(peer, 1, metadata="x" * 4096) == 0
+    assert commit(peer, 2, metadata="x" * 4097) == ErrorCode.OFFSET_METADATA_TOO_LARGE
+    assert fetched(peer) == 1
+
+
+def test_a_commit_keeps_the_session(node: WholeNode) -> None:
+    peer = coordinated(node)
+    make_topic(peer, "t")
+    member = Member(node)
+    stable(node, member)
+    for offset in range(4):
+        node.pass_time(SESSION_MS - 1)
+        assert member.commit(offset) == 0
+
+
+def test_offsets_go_with_their_topic(node: WholeNode) -> None:
+    peer = coordinated(node)
+    make_topic(peer, "t")
+    make_topic(peer, "u")
+    assert commit(peer, 5) == 0
+    assert commit(peer, 6, topic="u") == 0
+    peer.ask(DeleteTopicsRequest(topic_names=["t"], timeout_ms=1_000), 3, DeleteTopicsResponse)
+    make_topic(peer, "t")
+    assert fetched(peer) == -1
+    assert fetched(peer, topic="u") == 6
+
+
+# --- what outlives the process ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shutdown", [Shutdown.CLEAN, Shutdown.KILLED])
+def test_members_go_on_after_a_restart(shutdown: Shutdown) -> None:
+    disk = MemoryDisk(NOW_MS)
+    node = WholeNode(disk)
+    peer = coordinated(node)
+    make_topic(peer, "t")
+    members = [Member(node), Member(node, instance="i")]
+    stable(node, *members)
+    assert members[0].commit(7) == 0
+    if shutdown is Shutdown.CLEAN:
+        node.stop()
+    again = WholeNode(disk.copy(), shutdown=shutdown, now_ms=node.now_ms)
+    for old in members:
+        old.node, old.peer = again, again.connect()
+        assert old.heartbeat() == 0
+        assert old.sync({}).synced() == old.member_id.encode()
+    assert members[0].commit(8) == 0
+    assert fetched(again.connect()) == 8
+    check(again)
+
+
+def test_a_member_that_died_with_the_broker_is_expired_after_it(node: WholeNode) -> None:
+    coordinated(node)
+    stable(node, Member(node))
+    again = WholeNode(node.disk.copy(), shutdown=Shutdown.KILLED, now_ms=node.now_ms)
+    assert described(again.connect()).group_state == "Stable"
+    again.pass_time(SESSION_MS)
+    assert described(again.connect()).group_state == "Empty"
+
+
+def test_what_is_replayed_is_what_was(node: WholeNode) -> None:
+    """Whatever happened before, the next process has the same groups, offsets and generations."""
+    peer = coordinated(node)
+    make_topic(peer, "t")
+    stable(node, Member(node, "a"), Member(node, "a", instance="i"))
+    Member(node, "a", instance="i").join()
+    gone = Member(node, "b")
+    stable(node, gone)
+    gone.commit(3)
+    gone.leave()
+    for number in range(20):
+        commit(peer, number, partition=number % 3, group=f"simple-{number % 7}")
+    again = WholeNode(node.disk.copy(), shutdown=Shutdown.KILLED, now_ms=node.now_ms)
+    names = ["a", "b", *(f"simple-{number}" for number in range(7))]
+
+    def seen(one: WholeNode) -> list[object]:
+        client = one.connect()
+        return [
+            (picture(described(client, name)), [fetched(client, "t", p, name) for p in range(3)])
+            for name in names
+        ]
+
+    assert seen(again) == seen(node)
+
+
+def picture(group: DescribedGroup) -> object:
+    members = [
+        (one.member_id, one.group_instance_id, one.member_assignment) for one in group.members
+    ]
+    return group.group_state, group.protocol_type, group.protocol_data, members
+
+
+def test_with_flush_ack_no_commit_is_told_before_it_is_on_the_disk() -> None:
+    node = WholeNode(MemoryDisk(NOW_MS), "ottla.flush=ack")
+    peer = coordinated(node)
+    make_topic(peer, "t")
+    assert commit(peer, 1) == 0
+    topics = [OffsetCommitRequestTopic("t", partitions=[OffsetCommitRequestPartition(0, 2)])]
+    sent = peer.send(OffsetCommitRequest("g", -1, "", topics=topics), 9)
+    assert peer.answer(sent) is None
+    reading = node.connect()
+    asked = reading.send(OffsetFetchRequest("g", None), 7)
+    assert reading.answer(asked) is None  # it would tell what a power cut can still take away
+    lost = WholeNode(node.disk.after_power_cut(), shutdown=Shutdown.POWER_LOST)
+    assert fetched(lost.connect()) == 1
+    node.flush()
+    assert peer.answer(sent).topics[0].partitions[0].error_code == 0  # type: ignore[union-attr]
+    assert reading.answer(asked).topics[0].partitions[0].committed_offset == 2  # type: ignore[union-attr]
+
+
+def test_when_the_flush_fails_the_coordinator_is_gone() -> None:
+    node = WholeNode(MemoryDisk(NOW_MS), "ottla.flush=ack", ONE_SHARD)
+    peer = coordinated(node)
+    make_topic(peer, "t")
+    waiting = Member(node, "h").join()
+    topics = [OffsetCommitRequestTopic("t", partitions=[OffsetCommitRequestPartition(0, 2)])]
+    sent = peer.send(OffsetCommitRequest("g", -1, "", topics=topics), 9)
+    node.flush("no such luck")
+    answer = peer.answer(sent)
+    assert answer.topics[0].partitions[0].error_code == ErrorCode.NOT_COORDINATOR  # type: ignore[union-attr]
+    assert waiting.error == ErrorCode.NOT_COORDINATOR
+    assert commit(peer, 3) == ErrorCode.NOT_COORDINATOR
+
+
+def test_when_an_append_fails_the_shard_is_read_again() -> None:
+    node = WholeNode(MemoryDisk(NOW_MS), ONE_SHARD)
+    peer = coordinated(node)
+    make_topic(peer, "t")
+    assert commit(peer, 1) == 0
+    waiting = Member(node, "h").join()
+    node.disk.fail_in(1, changes_only=True)
+    assert commit(peer, 2) == ErrorCode.NOT_COORDINATOR
+    assert waiting.error == ErrorCode.NOT_COORDINATOR
+    node.pass_time(1_000)
+    assert fetched(peer) == 1
+    assert commit(peer, 2) == 0
+
+
+def test_a_corrupt_log_refuses_its_groups_and_names_the_place(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    node = WholeNode(MemoryDisk(NOW_MS), "offsets.topic.num.partitions=5")
+    peer = coordinated(node)
+    make_topic(peer, "t")
+    names = [f"group-{number}" for number in range(20)]
+    for name in names:
+        assert commit(peer, 1, group=name) == 0
+    bad = shard_of(names[0], 5)
+    path = f"__consumer_offsets-{bad}/00000000000000000000.log"
+    data = bytearray(node.disk.files()[path])
+    at = data.index(names[0].encode())
+    data[at - 1] ^= 0x40  # the length of the name in the key
+    disk = node.disk.copy()
+    disk.put(path, bytes(with_right_checksums(data)))
+    again = WholeNode(disk, shutdown=Shutdown.CLEAN, now_ms=node.now_ms)
+    client = again.connect()
+    for name in names:
+        expected = ErrorCode.NOT_COORDINATOR if shard_of(name, 5) == bad else ErrorCode.NONE
+        assert commit(client, 2, group=name) == expected
+    (line,) = [one for one in caplog.records if "can't be read" in one.message]
+    assert f"__consumer_offsets-{bad}" in line.reason  # type: ignore[attr-defined]
+    assert "offset 0" in line.reason  # type: ignore[attr-defined]
+
+
+def with_right_checksums(data: bytearray) -> bytearray:
+    at = 0
+    while at < len(data):
+        size = int.from_bytes(data[at + 8 : at + 12], "big") + 12
+        crc = crc32c(memoryview(data)[at + 21 : at + size])
+        data[at + 17 : at + 21] = crc.to_bytes(4, "big")
+        at += size
+    return data
+
+
+def test_a_long_log_is_loaded_in_slices_while_its_groups_wait() -> None:
+    node = WholeNode(MemoryDisk(NOW_MS), ONE_SHARD)
+    peer = coordinated(node)
+    make_topic(peer, "t", partitions=1_000)
+    parts = [OffsetCommitRequestPartition(one, one) for one in range(1_000)]
+    request = OffsetCommitRequest(
+        "g", -1, "", topics=[OffsetCommitRequestTopic("t", partitions=parts)]
+    )
+    for _ in range(15):
+        peer.ask(request, 9, OffsetCommitResponse)
+    again = WholeNode(node.disk.copy(), shutdown=Shutdown.KILLED, now_ms=node.now_ms)
+    client = again.connect()
+    assert commit(client, 5) == ErrorCode.COORDINATOR_LOAD_IN_PROGRESS
+    listed = client.ask(ListGroupsRequest(), 5, ListGroupsResponse)
+    assert listed.error_code == ErrorCode.COORDINATOR_LOAD_IN_PROGRESS
+    member = Member(again)
+    assert member.heartbeat() == 0  # believed, as nobody knows better
+    assert member.sync().sync_answer().error_code == ErrorCode.REBALANCE_IN_PROGRESS  # type: ignore[union-attr]
+    again.pass_time(1)
+    assert fetched(client, partition=999) == 999
+
+
+# --- expiry -----------------------------------------------------------------------------------------
+
+MINUTE_MS = 60_000
+RETENTION = "offsets.retention.minutes=30"
+
+
+def test_offsets_of_an_empty_group_expire_from_when_it_became_empty() -> None:
+    node = WholeNode(MemoryDisk(NOW_MS), RETENTION)
+    peer = coordinated(node)
+    make_topic(peer, "t")
+    member = Member(node, session_ms=1_800_000)
+    stable(node, member)
+    assert member.commit(1) == 0
+    node.pass_time(25 * MINUTE_MS)
+    assert member.heartbeat() == 0
+    node.pass_time(25 * MINUTE_MS)
+    assert fetched(peer) == 1  # there is a member that reads it
+    assert member.leave() == 0
+    node.pass_time(29 * MINUTE_MS)
+    assert fetched(peer) == 1
+    node.pass_time(12 * MINUTE_MS)
+    assert fetched(peer) == -1
+    assert described(peer).group_state == "Dead"
+    again = WholeNode(node.disk.copy(), shutdown=Shutdown.KILLED, now_ms=node.now_ms)
+    assert fetched(again.connect()) == -1
+
+
+def test_offsets_of_topics_that_a_group_reads_no_more_expire() -> None:
+    node = WholeNode(MemoryDisk(NOW_MS), RETENTION)
+    peer = coordinated(node)
+    make_topic(peer, "t")
+    make_topic(peer, "u")
+    assert commit(peer, 1, topic="t") == 0
+    assert commit(peer, 1, topic="u") == 0
+    member = Member(node, session_ms=1_800_000, metadata=subscription("u"))
+    stable(node, member)
+    for _ in range(2):
+        node.pass_time(25 * MINUTE_MS)
+        assert member.heartbeat() == 0
+    assert (fetched(peer, "t"), fetched(peer, "u")) == (-1, 1)
+
+
+def test_commits_without_a_group_expire_from_the_commit() -> None:
+    node = WholeNode(MemoryDisk(NOW_MS), RETENTION)
+    peer = coordinated(node)
+    make_topic(peer, "t")
+    assert commit(peer, 1, partition=0) == 0
+    node.pass_time(20 * MINUTE_MS)
+    assert commit(peer, 1, partition=1) == 0
+    node.pass_time(20 * MINUTE_MS + 1_000)
+    assert (fetched(peer, partition=0), fetched(peer, partition=1)) == (-1, 1)
+
+
+def test_a_client_may_set_its_own_expiry_in_the_versions_that_had_one(node: WholeNode) -> None:
+    peer = coordinated(node)
+    make_topic(peer, "t")
+    topics = [OffsetCommitRequestTopic("t", partitions=[OffsetCommitRequestPartition(0, 2)])]
+    request = OffsetCommitRequest("g", -1, "", None, 5 * MINUTE_MS, topics)
+    peer.ask(request, 4, OffsetCommitResponse)
+    assert fetched(peer) == 2
+    node.pass_time(20 * MINUTE_MS + 1_000)
+    assert fetched(peer) == -1
