@@ -13,6 +13,9 @@ call is parked here. Metadata and assignments are carried unread.
 
 Source: KIP-62, KIP-134 (initial delay), KIP-345, KIP-394, KIP-800, KIP-814. Elsewhere: who is in, see
 `roster.py`; several groups and their offsets, see `group.py`.
+
+Left whole on purpose: every step looks at the state and at most of the fields, so that halves would
+only pass them to each other.
 """
 
 import logging
@@ -316,12 +319,48 @@ class ClassicGroup:
         decision: Decision,
     ) -> None:
         """A static member is back without its id: it takes its own place, and fences who had it."""
-        roster = self.roster
-        old, led_by = roster.members[old_id], roster.leader
+        led_by = self.roster.leader
+        old = self.roster.members[old_id]
+        member = self._take_place(now_ms, old, new_id, join, decision)
+        if self.state is STABLE and self.roster.choose_protocol() == self.protocol:
+            # Nothing changes for the others, so they are not disturbed. But the new id must be known
+            # to whoever coordinates next.
+            if join.may_skip:
+                leads = self.roster.leader == new_id
+                outcome = self._joined(
+                    new_id, members=self._shown() if leads else (), skip_assignment=leads
+                )
+            else:
+                # It must not take itself for the leader: what it would assign, nobody gets.
+                outcome = self._joined(new_id, leader=led_by or NO_MEMBER_ID)
+            decision.answers.append(call.answer(outcome))
+            decision.entries.append(self.entry(now_ms))
+
+            def restored(now_ms: int) -> Decision:
+                self.roster.replace(new_id, old)
+                self._cancel(Due.SESSION, new_id)
+                self._expect(now_ms, old)
+                return Decision()
+
+            decision.otherwise = restored
+            return
+        self.roster.set_joining(member, call)
+        why = _why(f"static member {join.instance_id} joins", join.reason)
+        if self.state is COMPLETING:
+            # The leader may be assigning to the old id already: what it sends would be lost.
+            self._prepare(now_ms, decision, why)
+        else:
+            self._rebalance(now_ms, decision, why)
+
+    def _take_place(
+        self, now_ms: int, old: Member, new_id: str, join: Join, decision: Decision
+    ) -> Member:
+        """The same static member under a new id; calls parked under the old one are fenced."""
+        old_id = old.member_id
         if old.joining is not None:
             fenced = Joined(ErrorCode.FENCED_INSTANCE_ID, old_id)
             decision.answers.append(old.joining.answer(fenced))
-            roster.set_joining(old, None)
+            self.roster.set_joining(old, None)
         self._tell_sync(old, Synced(ErrorCode.FENCED_INSTANCE_ID), decision)
         member = Member(
             new_id,
@@ -333,42 +372,17 @@ class ClassicGroup:
             join.protocols,
             old.assignment,
         )
-        roster.replace(old_id, member)
+        self.roster.replace(old_id, member)
+        if old_id in self._to_sync:
+            del self._to_sync[old_id]
+            self._to_sync[new_id] = None
         self._cancel(Due.SESSION, old_id)
         self._expect(now_ms, member)
         logger.info(
             "static member replaced",
             extra={"group": self.group_id, "instance": old.instance_id, "member": new_id},
         )
-        if self.state is STABLE and roster.choose_protocol() == self.protocol:
-            # Nothing changes for the others, so they are not disturbed. But the new id must be known
-            # to whoever coordinates next.
-            if join.may_skip:
-                leads = roster.leader == new_id
-                outcome = self._joined(
-                    new_id, members=self._shown() if leads else (), skip_assignment=leads
-                )
-            else:
-                # It must not take itself for the leader: what it would assign, nobody gets.
-                outcome = self._joined(new_id, leader=led_by or NO_MEMBER_ID)
-            decision.answers.append(call.answer(outcome))
-            decision.entries.append(self.entry(now_ms))
-
-            def restored(now_ms: int) -> Decision:
-                roster.replace(new_id, old)
-                self._cancel(Due.SESSION, new_id)
-                self._expect(now_ms, old)
-                return Decision()
-
-            decision.otherwise = restored
-            return
-        roster.set_joining(member, call)
-        why = _why(f"static member {join.instance_id} joins", join.reason)
-        if self.state is COMPLETING:
-            # The leader may be assigning to the old id already: what it sends would be lost.
-            self._prepare(now_ms, decision, why)
-        else:
-            self._rebalance(now_ms, decision, why)
+        return member
 
     # --- the rebalance ----------------------------------------------------------------------------
 
