@@ -7,17 +7,30 @@ from typing import Any
 
 from contract import (
     CONSUME_SECONDS_MAX,
+    HEARTBEAT_MS,
+    MEMBERS,
+    SESSION_MS,
+    Cannot,
+    Member,
     Operation,
     Refused,
     Request,
+    given,
     headers_of,
+    leave,
     serve,
     to_bytes,
     to_text,
 )
-from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import (
+    ConsumerRebalanceListener,
+    KafkaAdminClient,
+    KafkaConsumer,
+    KafkaProducer,
+    TopicPartition,
+)
 from kafka.admin import NewTopic
-from kafka.errors import KafkaError
+from kafka.errors import CommitFailedError, KafkaError
 
 SEND_SECONDS_MAX = 30
 
@@ -169,6 +182,62 @@ def delete_records(bootstrap: str, request: Request) -> int:
     return int(found if isinstance(found, int) else found["low_watermark"])
 
 
+class Listener(ConsumerRebalanceListener):
+    """Keeps a member's partitions as they are assigned and revoked."""
+
+    member: Member
+
+    def on_partitions_revoked(self, revoked: Any) -> None:
+        gone = {one.partition for one in revoked}
+        self.member.partitions = [one for one in self.member.partitions if one not in gone]
+
+    def on_partitions_assigned(self, assigned: Any) -> None:
+        new = {one.partition for one in assigned}
+        self.member.partitions = sorted({*self.member.partitions, *new})
+        self.member.rebalances += 1
+
+
+def join(bootstrap: str, request: Request) -> None:
+    options: Request = {}
+    if request["strategy"] == "cooperative-sticky":
+        try:
+            from kafka.coordinator.assignors.cooperative_sticky import (
+                CooperativeStickyAssignor,
+            )
+        except ImportError:
+            raise Cannot("no cooperative-sticky") from None
+        options["partition_assignment_strategy"] = [CooperativeStickyAssignor]
+    if request["instance"] is not None:
+        options["group_instance_id"] = request["instance"]
+        if "group_instance_id" not in KafkaConsumer.DEFAULT_CONFIG:
+            raise Cannot("no static members")
+    client = KafkaConsumer(
+        bootstrap_servers=bootstrap,
+        group_id=request["group"],
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        session_timeout_ms=SESSION_MS,
+        heartbeat_interval_ms=HEARTBEAT_MS,
+        **options,
+    )
+
+    def take() -> list[tuple[int, int]]:
+        batches = client.poll(timeout_ms=100)
+        if not batches:
+            return []
+        try:
+            client.commit()
+        except CommitFailedError:
+            return []  # taken away meanwhile: another member reads it
+        return [(one.partition, one.offset) for batch in batches.values() for one in batch]
+
+    listener = Listener()
+    listener.member = member = Member(take, client.close)
+    client.subscribe([request["topic"]], listener=listener)
+    MEMBERS[request["member"]] = member
+    member.start()
+
+
 def told(operation: Operation) -> Operation:
     """The operation, with the broker's error codes told from errors that arose in the client."""
 
@@ -195,5 +264,8 @@ serve(
         "times": told(times),
         "watermarks": told(watermarks),
         "delete_records": told(delete_records),
+        "join": told(join),
+        "given": given,
+        "leave": leave,
     }
 )

@@ -2,9 +2,12 @@
 
 import pytest
 
+from ottla.core.group.journal import CommittedOffset, OffsetEntry
 from ottla.core.log.recovery import Shutdown
 from ottla.core.shard.place import shard_of
 from ottla.errors import ErrorCode
+from ottla.record.builder import BatchBuilder
+from ottla.record.control import ControlType, transaction_marker
 from ottla.record.crc import crc32c
 from ottla.wire.message.delete_topics import DeleteTopicsRequest, DeleteTopicsResponse
 from ottla.wire.message.describe_groups import DescribedGroup
@@ -16,6 +19,11 @@ from ottla.wire.message.offset_commit import (
     OffsetCommitResponse,
 )
 from ottla.wire.message.offset_fetch import OffsetFetchRequest
+from ottla.wire.stored.consumer_group_metadata import (
+    ConsumerGroupMetadataKey,
+    ConsumerGroupMetadataValue,
+)
+from ottla.wire.stored.framing import encode_key, encode_versioned
 from tests.unit.broker.group_house import (
     DELAY_MS,
     SESSION_MS,
@@ -626,12 +634,12 @@ def with_right_checksums(data: bytearray) -> bytearray:
 def test_a_long_log_is_loaded_in_slices_while_its_groups_wait() -> None:
     node = WholeNode(MemoryDisk(NOW_MS), ONE_SHARD)
     peer = coordinated(node)
-    make_topic(peer, "t", partitions=1_000)
-    parts = [OffsetCommitRequestPartition(one, one) for one in range(1_000)]
+    make_topic(peer, "t", partitions=100)
+    parts = [OffsetCommitRequestPartition(one, one) for one in range(100)]
     request = OffsetCommitRequest(
         "g", -1, "", topics=[OffsetCommitRequestTopic("t", partitions=parts)]
     )
-    for _ in range(15):
+    for _ in range(60):
         peer.ask(request, 9, OffsetCommitResponse)
     again = WholeNode(node.disk.copy(), shutdown=Shutdown.KILLED, now_ms=node.now_ms)
     client = again.connect()
@@ -642,7 +650,115 @@ def test_a_long_log_is_loaded_in_slices_while_its_groups_wait() -> None:
     assert member.heartbeat() == 0  # believed, as nobody knows better
     assert member.sync().sync_answer().error_code == ErrorCode.REBALANCE_IN_PROGRESS  # type: ignore[union-attr]
     again.pass_time(1)
-    assert fetched(client, partition=999) == 999
+    assert fetched(client, partition=99) == 99
+
+
+def test_an_assignment_too_large_to_be_written_is_refused_and_begins_anew(node: WholeNode) -> None:
+    coordinated(node)
+    leader, follower = Member(node), Member(node)
+    for one in (leader, follower):
+        one.join()
+    node.pass_time(2 * DELAY_MS)
+    leader.joined()
+    follower.joined()
+    follower.sync()
+    leader.sync({leader.member_id: b"x" * 1_048_588})
+    for one in (leader, follower):
+        answer = one.sync_answer()
+        assert answer is not None
+        assert answer.error_code == ErrorCode.UNKNOWN_SERVER_ERROR
+        assert one.heartbeat() == ErrorCode.REBALANCE_IN_PROGRESS
+    leader.join()
+    follower.join()
+    complete(leader, follower)
+    check(node)
+
+
+def test_a_static_member_whose_metadata_is_too_large_does_not_lose_its_place(
+    node: WholeNode,
+) -> None:
+    coordinated(node)
+    static = Member(node, instance="i")
+    stable(node, static)
+    huge = Member(node, instance="i", metadata=b"x" * 1_048_588).join()
+    assert huge.error == ErrorCode.UNKNOWN_SERVER_ERROR
+    assert static.heartbeat() == 0
+    check(node)
+
+
+def test_a_commit_too_large_to_be_written_changes_nothing(node: WholeNode) -> None:
+    peer = coordinated(node)
+    make_topic(peer, "t", partitions=400)
+    parts = [
+        OffsetCommitRequestPartition(one, one, committed_metadata="x" * 4_000) for one in range(400)
+    ]
+    topics = [OffsetCommitRequestTopic("t", partitions=parts)]
+    answer = peer.ask(OffsetCommitRequest("g", -1, "", topics=topics), 9, OffsetCommitResponse)
+    errors = {one.error_code for one in answer.topics[0].partitions}
+    assert errors == {ErrorCode.INVALID_COMMIT_OFFSET_SIZE}
+    assert fetched(peer) == -1
+    assert commit(peer, 1) == 0
+
+
+def test_offsets_in_a_transaction_count_when_its_commit_marker_is_read() -> None:
+    """No transaction can be begun here, but a log that Apache Kafka wrote may hold some."""
+    disk = MemoryDisk(NOW_MS)
+    node = WholeNode(disk, ONE_SHARD)
+    peer = coordinated(node)
+    make_topic(peer, "t")
+    log = node.node.groups._shards[0].leader.log
+    for producer_id, outcome in ((1, ControlType.COMMIT), (2, ControlType.ABORT), (3, None)):
+        builder = BatchBuilder()
+        entry = OffsetEntry("g", "t", producer_id - 1, CommittedOffset(producer_id, -1, "", NOW_MS))
+        builder.append(NOW_MS, *entry.record())
+        batches = [
+            builder.build(
+                base_offset=log.end_offset,
+                leader_epoch=0,
+                producer_id=producer_id,
+                producer_epoch=0,
+                base_sequence=0,
+                transactional=True,
+            )
+        ]
+        if outcome is not None:
+            batches.append(
+                transaction_marker(
+                    commit=outcome is ControlType.COMMIT,
+                    producer_id=producer_id,
+                    producer_epoch=0,
+                    coordinator_epoch=0,
+                    timestamp_ms=NOW_MS,
+                    base_offset=log.end_offset + 1,
+                    leader_epoch=0,
+                )
+            )
+        for data in batches:
+            log.append_batches(bytes(data), now_ms=NOW_MS)
+    again = WholeNode(disk.copy(), shutdown=Shutdown.KILLED)
+    client = again.connect()
+    assert [fetched(client, partition=one) for one in range(3)] == [1, -1, -1]
+
+
+def test_a_group_of_another_kind_is_not_written_over() -> None:
+    """Apache Kafka may have left a group of KIP-848 in the log; its offsets are still served."""
+    disk = MemoryDisk(NOW_MS)
+    node = WholeNode(disk, ONE_SHARD)
+    peer = coordinated(node)
+    make_topic(peer, "t")
+    log = node.node.groups._shards[0].leader.log
+    builder = BatchBuilder()
+    value = encode_versioned(ConsumerGroupMetadataValue(3), 0)
+    builder.append(NOW_MS, encode_key(ConsumerGroupMetadataKey("g")), value)
+    builder.append(NOW_MS, *OffsetEntry("g", "t", 0, CommittedOffset(7, -1, "", NOW_MS)).record())
+    log.append_batches(bytes(builder.build(leader_epoch=0)), now_ms=NOW_MS)
+    again = WholeNode(disk.copy(), "offsets.retention.minutes=1", shutdown=Shutdown.KILLED)
+    client = again.connect()
+    assert fetched(client) == 7
+    assert Member(again).join().error == ErrorCode.INCONSISTENT_GROUP_PROTOCOL
+    assert commit(client, 8) == ErrorCode.UNKNOWN_MEMBER_ID
+    again.pass_time(11 * MINUTE_MS)
+    assert fetched(client) == 7
 
 
 # --- expiry -----------------------------------------------------------------------------------------
