@@ -1,7 +1,8 @@
 """The capabilities of groups: members share a topic's partitions, none of its records lost or doubled.
 
 A member here is a consumer that commits whatever it read before it says so; so what two of them say
-together must be every record, once. Members of one check are of one client.
+together must be every record, once. Members of one check are of one client,
+but for the mixed group.
 """
 
 from __future__ import annotations
@@ -24,9 +25,13 @@ POLL_SECONDS: Final = 0.1
 class Group:
     """Members of one group that reads one topic, and everything they said they got."""
 
-    def __init__(self, name: str, driver: Driver, world: World, strategy: str = "range") -> None:
+    def __init__(
+        self, name: str, drivers: list[Driver], world: World, strategy: str = "range"
+    ) -> None:
+        """The members are of these clients in turn."""
         self.name = name
-        self._driver = driver
+        self._drivers = drivers
+        self._driver_of: dict[str, Driver] = {}
         self._world = world
         self._strategy = strategy
         self._there: list[str] = []
@@ -35,7 +40,9 @@ class Group:
         world.create(name, partitions=PARTITIONS)
 
     def join(self, member: str, instance: str | None = None) -> None:
-        self._driver.ask(
+        driver = self._drivers[len(self._driver_of) % len(self._drivers)]
+        self._driver_of[member] = driver
+        driver.ask(
             "join",
             member=f"{self.name}/{member}",
             group=self.name,
@@ -47,7 +54,7 @@ class Group:
 
     def leave(self, member: str) -> None:
         self._records += self._pairs(member)
-        self._driver.ask("leave", member=f"{self.name}/{member}")
+        self._driver_of[member].ask("leave", member=f"{self.name}/{member}")
         self._there.remove(member)
 
     def leave_all(self) -> None:
@@ -55,7 +62,9 @@ class Group:
             self.leave(member)
 
     def given(self, member: str) -> dict[str, Any]:
-        answer: dict[str, Any] = self._driver.ask("given", member=f"{self.name}/{member}")
+        answer: dict[str, Any] = self._driver_of[member].ask(
+            "given", member=f"{self.name}/{member}"
+        )
         return answer
 
     def _pairs(self, member: str) -> list[tuple[int, int]]:
@@ -103,9 +112,9 @@ def _wait(condition: Callable[[], bool], what: Callable[[], str]) -> None:
         time.sleep(POLL_SECONDS)
 
 
-def _three(name: str, driver: Driver, world: World, strategy: str) -> None:
+def three(name: str, drivers: list[Driver], world: World, strategy: str = "range") -> None:
     """Three come while records are written, one goes, and the others take over."""
-    group = Group(name, driver, world, strategy)
+    group = Group(name, drivers, world, strategy)
     try:
         group.write(60)
         group.join("a")
@@ -125,17 +134,17 @@ def _three(name: str, driver: Driver, world: World, strategy: str) -> None:
 
 
 def group_of_three(client: Client, driver: Driver, world: World) -> str | None:
-    _three(f"group-{client.name}", driver, world, "range")
+    three(f"group-{client.name}", [driver], world)
     return None
 
 
 def cooperative(client: Client, driver: Driver, world: World) -> str | None:
-    _three(f"cooperative-{client.name}", driver, world, "cooperative-sticky")
+    three(f"cooperative-{client.name}", [driver], world, "cooperative-sticky")
     return None
 
 
 def commit_and_resume(client: Client, driver: Driver, world: World) -> str | None:
-    group = Group(f"resume-{client.name}", driver, world)
+    group = Group(f"resume-{client.name}", [driver], world)
     try:
         for member in ("first", "second"):
             group.write(60)
@@ -150,7 +159,7 @@ def commit_and_resume(client: Client, driver: Driver, world: World) -> str | Non
 
 def static_member(client: Client, driver: Driver, world: World) -> str | None:
     """One of two goes and comes back under its name: the other one is not disturbed."""
-    group = Group(f"static-{client.name}", driver, world)
+    group = Group(f"static-{client.name}", [driver], world)
     try:
         for member in ("a", "b"):
             group.join(member, instance=member)
@@ -170,6 +179,12 @@ def static_member(client: Client, driver: Driver, world: World) -> str | None:
     finally:
         group.leave_all()
     return None
+
+
+def mixed(drivers: list[Driver], world: World) -> str | None:
+    """One group whose members are of different clients, which share an assignor."""
+    three("group-mixed", drivers, world)
+    return ", ".join(driver.name for driver in drivers)
 
 
 CAPABILITIES: Final[dict[str, Check]] = {

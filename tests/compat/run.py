@@ -39,6 +39,8 @@ from segments import CODECS
 from table import Color, Outcome, Table
 
 PARTS: Final = ("tools", "files")
+# Libraries of three makes; each names the assignor it shares with the others.
+MIXED: Final = ("java", "confluent-kafka", "kafka-python-3")
 
 
 def main() -> int:
@@ -134,6 +136,10 @@ def check_clients(clients: list[Client], broker: Broker, work: Path) -> Table:
                     driver = drivers[client.name]
                     outcome = judge(lambda: check(client, driver, world))  # noqa: B023
                     table.put(client.name, capability, outcome)
+        mixed = [drivers[name] for name in MIXED if name in drivers]
+        if len(mixed) == len(MIXED):
+            outcome = judge(lambda: groups.mixed(mixed, world))
+            table.put("a mixed group", next(iter(groups.CAPABILITIES)), outcome)
     finally:
         for driver in (reference, *drivers.values()):
             driver.close()

@@ -124,7 +124,7 @@ class Exchange:
         directory = self._work / "groups"
         small = {"offsets.topic.num.partitions": "5", "group.initial.rebalance.delay.ms": "300"}
         with Running(self._make(directory, self._work / "groups-ours", small), self._client):
-            group = Group("fx-groups", self._client, World(self._client, None))
+            group = Group("fx-groups", [self._client], World(self._client, None))
             self._read_on(group)
         logs = sorted(directory.glob("__consumer_offsets-*/*.log"))
         decoded = self._dumped(logs, "--offsets-decoder")

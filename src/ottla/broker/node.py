@@ -107,8 +107,9 @@ class Node:
     def _flushed(self, now_ms: int, event: Flushed) -> list[Effect]:
         if event.partition != METADATA_PARTITION:
             effects = self.replicas.flushed(event.partition, event.end_offset, event.error, now_ms)
-            effects += self.groups.flushed(event.partition, now_ms)
-            return effects
+            if event.error is None:
+                return effects + self.groups.flushed(event.partition)
+            return effects + self.groups.drop_lost()
         if event.error is not None:
             # The page cache can no longer be trusted to match the disk, and what was decided can
             # neither be confirmed nor taken back. The next start reads what really is there.

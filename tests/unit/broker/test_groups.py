@@ -398,6 +398,29 @@ def test_a_static_member_that_is_late_keeps_its_place(node: WholeNode) -> None:
     check(node)
 
 
+def test_the_parked_join_of_one_that_is_removed_is_answered(node: WholeNode) -> None:
+    coordinated(node)
+    static = Member(node, instance="i").join()
+    assert static.error is None
+    admin = Member(node, instance="i")
+    assert admin.leave() == 0
+    assert static.error == ErrorCode.UNKNOWN_MEMBER_ID
+
+
+def test_the_first_join_of_a_new_member_is_not_parked_for_ever(node: WholeNode) -> None:
+    coordinated(node)
+    old = Member(node, session_ms=1_000_000, rebalance_ms=1_000_000)
+    stable(node, old)
+    new = Member(node, session_ms=6_000, rebalance_ms=1_000_000).join()
+    node.pass_time(299_999)
+    assert new.error is None  # its session has not begun
+    node.pass_time(1)
+    assert new.error == ErrorCode.UNKNOWN_MEMBER_ID
+    old.join()
+    complete(old)
+    check(node)
+
+
 def test_a_static_member_with_other_protocols_rebalances(node: WholeNode) -> None:
     coordinated(node)
     other = Member(node, protocols=("a", "b"))
@@ -629,6 +652,17 @@ def with_right_checksums(data: bytearray) -> bytearray:
         data[at + 17 : at + 21] = crc.to_bytes(4, "big")
         at += size
     return data
+
+
+def test_a_partition_that_comes_unseen_is_taken_up_by_the_first_who_asks(node: WholeNode) -> None:
+    peer = coordinated(node)
+    make_topic(peer, "t")
+    assert commit(peer, 1) == 0
+    for one in list(node.node.groups._shards):
+        node.node.groups._close(one, ErrorCode.NOT_COORDINATOR)
+    assert commit(peer, 2) == ErrorCode.COORDINATOR_LOAD_IN_PROGRESS
+    node.pass_time(1)
+    assert fetched(peer) == 1
 
 
 def test_a_long_log_is_loaded_in_slices_while_its_groups_wait() -> None:

@@ -42,7 +42,7 @@ _RELOAD_PAUSE_MS: Final = 1_000
 class Shards(Generic[M]):
     """`make` builds the machine for the shard of a number."""
 
-    __slots__ = ("_deadlines", "_make", "_replicas", "_shards", "topic")
+    __slots__ = ("_deadlines", "_make", "_replicas", "_shards", "_unreadable", "topic")
 
     def __init__(self, topic: str, replicas: ReplicaTable, make: Callable[[int], M]) -> None:
         self.topic = topic
@@ -50,6 +50,8 @@ class Shards(Generic[M]):
         self._make = make
         self._shards: dict[int, Shard[M]] = {}
         self._deadlines: Deadlines[int] = Deadlines()
+        # Whose log can't be read, for as long as it is that log.
+        self._unreadable: dict[int, Leader] = {}
 
     # --- what handlers ask ------------------------------------------------------------------------
 
@@ -58,11 +60,19 @@ class Shards(Generic[M]):
         hosted = self._replicas.topic(self.topic)
         return None if hosted is None else shard_of(text, len(hosted.leaders))
 
-    def machine(self, text: str) -> tuple[int, M] | ErrorCode:
-        """Number and machine of the shard that coordinates an id, or why it can't be asked."""
+    def machine(self, now_ms: int, text: str) -> tuple[int, M] | ErrorCode:
+        """Number and machine of the shard that coordinates an id, or why it can't be asked.
+
+        A partition that came to this broker unseen (the disk lets it be opened after all) is taken up
+        by the first who asks.
+        """
         number = self.number_of(text)
-        held = None if number is None else self._shards.get(number)
-        if number is None or held is None:
+        if number is None:
+            return ErrorCode.NOT_COORDINATOR
+        if number not in self._shards:
+            self._open_missing(now_ms)
+        held = self._shards.get(number)
+        if held is None:
             return ErrorCode.NOT_COORDINATOR
         if not held.is_active:
             return ErrorCode.COORDINATOR_LOAD_IN_PROGRESS
@@ -72,7 +82,7 @@ class Shards(Generic[M]):
         self, now_ms: int, text: str, call: Asked[T], decide: Callable[[M], Decision]
     ) -> list[Effect]:
         """Let the machine that coordinates an id decide; where none can, the call is refused."""
-        found = self.machine(text)
+        found = self.machine(now_ms, text)
         if isinstance(found, ErrorCode):
             return call.refuse(found)
         number, machine = found
@@ -127,14 +137,18 @@ class Shards(Generic[M]):
                     effects += self.run(now_ms, number, shard.machine.topics_deleted(names))
         return effects
 
-    def flushed(self, partition: TopicPartition, now_ms: int) -> list[Effect]:
-        """The replicas took note of a flush: what waited for it is answered, or refused."""
+    def flushed(self, partition: TopicPartition) -> list[Effect]:
+        """The replicas took note of a flush: what waited for it is answered."""
         held = self._shards.get(partition.partition)
-        if partition.topic != self.topic or held is None:
-            return []
-        if held.leader.gave_up() is not None:
-            return self._close(partition.partition, ErrorCode.NOT_COORDINATOR)
-        return held.release()
+        return [] if partition.topic != self.topic or held is None else held.release()
+
+    def drop_lost(self) -> list[Effect]:
+        """After the disk failed: shards whose log serves no more refuse everybody who waits."""
+        effects: list[Effect] = []
+        for number, shard in sorted(self._shards.items()):
+            if shard.leader.gave_up() is not None:
+                effects += self._close(number, ErrorCode.NOT_COORDINATOR)
+        return effects
 
     # --- time -------------------------------------------------------------------------------------
 
@@ -167,7 +181,9 @@ class Shards(Generic[M]):
         opened = []
         for number in range(len(hosted.leaders)):
             leader = hosted.leader(number)
-            if number not in self._shards and isinstance(leader, Leader):
+            if number in self._shards or not isinstance(leader, Leader):
+                continue
+            if self._unreadable.get(number) is not leader:
                 self._open(now_ms, number, leader)
                 opened.append(number)
         return opened
@@ -187,6 +203,7 @@ class Shards(Generic[M]):
                 "a coordinator's log can't be read; what it coordinates is refused",
                 extra={"partition": shard.leader.partition, "reason": str(error)},
             )
+            self._unreadable[number] = shard.leader
             return self._close(number, ErrorCode.NOT_COORDINATOR)
         shard.is_active = True
         return self.run(now_ms, number, shard.machine.loaded(now_ms))
