@@ -80,6 +80,20 @@ def test_a_first_join_gets_an_id_before_it_is_admitted(node: WholeNode) -> None:
     check(node)
 
 
+def test_who_was_given_an_id_is_waited_for(node: WholeNode) -> None:
+    coordinated(node)
+    old = Member(node)
+    stable(node, old)
+    new = Member(node)
+    first = new.peer.send(new.request(), 9)
+    node.flush()
+    new.member_id = new.peer.answer(first).member_id  # type: ignore[union-attr]
+    old.join()
+    assert old.error is None
+    new.join()
+    complete(old, new)
+
+
 @pytest.mark.parametrize("version", [0, 1, 2, 3])
 def test_old_clients_are_admitted_at_once(node: WholeNode, version: int) -> None:
     coordinated(node)
@@ -396,6 +410,33 @@ def test_a_static_member_that_is_late_keeps_its_place(node: WholeNode) -> None:
     assert described(node.connect()).group_state == "CompletingRebalance"
     assert static.heartbeat() == ErrorCode.ILLEGAL_GENERATION
     check(node)
+
+
+def test_a_static_leader_of_several_leads_on_under_its_new_id(node: WholeNode) -> None:
+    coordinated(node)
+    leader, other = Member(node, instance="i"), Member(node)
+    stable(node, leader, other)
+    assert leader.leads
+    back = Member(node, instance="i").join()
+    answer = back.joined()
+    assert back.leads
+    assert [one.member_id for one in answer.members] == [other.member_id, back.member_id]
+
+
+def test_a_static_member_that_comes_back_still_has_to_sync(node: WholeNode) -> None:
+    coordinated(node)
+    leader = Member(node, session_ms=200_000)
+    static = Member(node, instance="i", session_ms=200_000)
+    for one in (leader, static):
+        one.join()
+    node.pass_time(2 * DELAY_MS)
+    leader.joined()
+    leader.sync()
+    back = Member(node, instance="i", session_ms=200_000).join()
+    back.joined()
+    node.pass_time(60_000)
+    assert back.heartbeat() == ErrorCode.UNKNOWN_MEMBER_ID
+    assert leader.heartbeat() == ErrorCode.REBALANCE_IN_PROGRESS
 
 
 def test_the_parked_join_of_one_that_is_removed_is_answered(node: WholeNode) -> None:
@@ -819,6 +860,21 @@ def test_offsets_of_an_empty_group_expire_from_when_it_became_empty() -> None:
     assert fetched(peer) == -1
     assert described(peer).group_state == "Dead"
     again = WholeNode(node.disk.copy(), shutdown=Shutdown.KILLED, now_ms=node.now_ms)
+    assert fetched(again.connect()) == -1
+
+
+def test_a_restart_does_not_prolong_retention() -> None:
+    node = WholeNode(MemoryDisk(NOW_MS), RETENTION)
+    peer = coordinated(node)
+    make_topic(peer, "t")
+    member = Member(node)
+    stable(node, member)
+    assert member.commit(1) == 0
+    assert member.leave() == 0
+    node.pass_time(22 * MINUTE_MS)
+    again = WholeNode(node.disk.copy(), RETENTION, shutdown=Shutdown.KILLED, now_ms=node.now_ms)
+    assert fetched(again.connect()) == 1
+    again.pass_time(11 * MINUTE_MS)
     assert fetched(again.connect()) == -1
 
 
