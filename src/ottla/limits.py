@@ -37,6 +37,9 @@ VARINT_BYTES_MAX: Final = 5
 VARLONG_BYTES_MAX: Final = 10
 """A longer encoding is not a 32-bit or 64-bit number."""
 
+REASON_LENGTH_MAX: Final = 255
+"""Characters of a member's reason that are looked at; Kafka's clients send no more (KIP-800)."""
+
 # ---- connections
 
 IN_FLIGHT_PER_CONNECTION_MAX: Final = 1_000

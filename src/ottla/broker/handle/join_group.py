@@ -15,6 +15,7 @@ from ottla.core.group.group import Groups
 from ottla.core.group.member import Join, Joined, Protocol, join_refused
 from ottla.core.shard.decision import asked
 from ottla.core.shard.shards import Shards
+from ottla.limits import REASON_LENGTH_MAX
 from ottla.wire.message.join_group import (
     JoinGroupRequest,
     JoinGroupResponse,
@@ -54,7 +55,7 @@ class HandleJoinGroup:
             rebalance_timeout_ms=rebalance_timeout_ms,
             protocol_type=request.protocol_type,
             protocols=tuple(Protocol(one.name, one.metadata) for one in request.protocols),
-            reason=request.reason,
+            reason=(request.reason or "")[:REASON_LENGTH_MAX],
             needs_member_id=version >= NEEDS_MEMBER_ID_SINCE,
             may_skip=version >= SKIPS_ASSIGNMENT_SINCE,
         )

@@ -13,6 +13,7 @@ from ottla.core.group.member import Leaver, Left, leave_refused
 from ottla.core.shard.decision import asked
 from ottla.core.shard.shards import Shards
 from ottla.errors import ErrorCode
+from ottla.limits import REASON_LENGTH_MAX
 from ottla.wire.message.leave_group import (
     LeaveGroupRequest,
     LeaveGroupResponse,
@@ -35,10 +36,11 @@ class HandleLeaveGroup:
     def __call__(self, now_ms: int, call: Call, request: LeaveGroupRequest) -> list[Effect]:
         group_id, version = request.group_id, call.version
         if version < SEVERAL_SINCE:
-            leavers: tuple[Leaver, ...] = (Leaver(request.member_id, None, None),)
+            leavers: tuple[Leaver, ...] = (Leaver(request.member_id, None, ""),)
         else:
             leavers = tuple(
-                Leaver(one.member_id, one.group_instance_id, one.reason) for one in request.members
+                Leaver(one.member_id, one.group_instance_id, (one.reason or "")[:REASON_LENGTH_MAX])
+                for one in request.members
             )
         answer = asked(call, lambda outcome: _response(version, leavers, outcome), leave_refused)
         return self.groups.ask(

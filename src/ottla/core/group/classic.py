@@ -789,5 +789,5 @@ def _uuid_text(uuid: bytes) -> str:
     return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
 
 
-def _why(event: str, reason: str | None) -> str:
-    return event if not reason else f"{event}: {reason}"
+def _why(event: str, reason: str) -> str:
+    return f"{event}: {reason}" if reason else event

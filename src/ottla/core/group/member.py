@@ -47,7 +47,7 @@ class Join:
     rebalance_timeout_ms: int
     protocol_type: str
     protocols: tuple[Protocol, ...]
-    reason: str | None
+    reason: str
     needs_member_id: bool
     may_skip: bool
 
@@ -124,7 +124,7 @@ class Leaver(NamedTuple):
 
     member_id: str
     instance_id: str | None
-    reason: str | None
+    reason: str
 
 
 @final
