@@ -16,6 +16,7 @@ from tests.unit.broker.group_house import (
 from tests.unit.broker.whole_node import NOW_MS, WholeNode
 from tests.unit.fakes.disk import MemoryDisk
 
+
 @pytest.fixture
 def node() -> WholeNode:
     return WholeNode(MemoryDisk(NOW_MS), "offsets.topic.num.partitions=5")
