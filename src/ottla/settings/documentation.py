@@ -11,7 +11,6 @@ TOPIC: Final[Mapping[str, str]] = {
     "cleanup.policy": "What happens to old records: delete removes whole segments by age and size, "
     "compact keeps the last record of each key; both may be given, and none keeps everything.",
     "compression.gzip.level": "How hard gzip works where the broker compresses; -1: gzip's default.",
-    "compression.lz4.level": "How hard lz4 works where the broker compresses.",
     "compression.type": "The codec batches are stored with; producer keeps the producer's.",
     "compression.zstd.level": "How hard zstd works where the broker compresses.",
     "delete.retention.ms": "How long a compacted topic keeps the markers of deleted keys, so that a "
