@@ -74,6 +74,9 @@ TOPIC_NAME_LENGTH_MAX: Final = 249
 PARTITIONS_PER_REQUEST_MAX: Final = 10_000
 """Partitions that one CreateTopics or CreatePartitions makes, as in Kafka's controller."""
 
+CONFIG_RECORDS_PER_REQUEST_MAX: Final = 10_000
+"""Settings that one AlterConfigs changes, as in Kafka's controller: they are one entry of its log."""
+
 PARTITIONS_PER_BROKER_MAX: Final = 100_000
 """Each costs a directory, three files and some kilobytes of memory."""
 

@@ -25,7 +25,7 @@ from ottla.aio.flusher import Flusher
 from ottla.aio.log_directory import CannotStart, LogDirectory, claim
 from ottla.aio.server import Callers, Server
 from ottla.broker.wiring import Premises, assemble
-from ottla.core.effect import Close, Effect, Flush, Halt, Reply, WriteWhole
+from ottla.core.effect import Close, Effect, Flush, Halt, Reconfigure, Reply, WriteWhole
 from ottla.core.event import Disconnected, Event, Flushed, Received, Ticked
 from ottla.core.log.recovery import Shutdown
 from ottla.errors import Bug, RemoteProtocolError
@@ -292,6 +292,9 @@ class Broker:
                 self._flusher.write_whole(effect)
             elif isinstance(effect, Close):
                 self._server.end(effect.connection_id, effect.reason)
+            elif isinstance(effect, Reconfigure):
+                connections, _ = _within_limits(effect.settings.connections)
+                self._server.obey(connections)
             elif isinstance(effect, Halt):
                 log.error("halted: %s", effect.reason)
                 self._end(effect.reason)

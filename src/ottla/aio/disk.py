@@ -16,6 +16,7 @@ Elsewhere: when to flush, `flusher.py`; who may use the directory at all, `log_d
 import errno
 import os
 import resource
+import shutil
 import stat
 import sys
 import threading
@@ -23,7 +24,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Final, final
 
-from ottla.core.port import File
+from ottla.core.port import File, Volume
 from ottla.types import Uuid, uuid_to_text
 
 _FLAGS: Final = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -145,6 +146,10 @@ class RealDisk:
         self._lock = threading.Lock()
 
     # The port
+
+    def volume(self) -> Volume:
+        usage = shutil.disk_usage(self.directory)
+        return Volume(self.directory, usage.total, usage.free)
 
     def open(self, path: str) -> File:
         directory, name = _split(path)

@@ -133,6 +133,10 @@ class Server:
 
     # What the node's effects ask for
 
+    def obey(self, settings: ConnectionSettings) -> None:
+        """From now on these bounds hold for new connections; those there are stay."""
+        self._settings = settings
+
     def answer(self, call: Call, response: Message | None) -> None:
         """Nothing happens when the connection is gone."""
         connection = self._connections.get(call.origin.connection_id)

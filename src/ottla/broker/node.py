@@ -16,14 +16,16 @@ from ottla.broker.route import Routes
 from ottla.core.controller.controller import Controller
 from ottla.core.controller.topics import TopicDefaults
 from ottla.core.controller.wanted import provide_topics
-from ottla.core.effect import METADATA_PARTITION, Effect, Halt
+from ottla.core.effect import METADATA_PARTITION, Effect, Halt, Reconfigure
 from ottla.core.event import Disconnected, Event, Flushed, Received, Ticked
-from ottla.core.metadata.image import Current
+from ottla.core.metadata.image import BROKER_RESOURCE, Current
 from ottla.core.metadata.local import LocalMetadataLog
 from ottla.core.port import Entropy
 from ottla.core.replica.table import ReplicaTable
 from ottla.core.waiting import WaitList
 from ottla.settings.environment import TopicToCreate
+from ottla.settings.in_force import InForce
+from ottla.types import BrokerId
 
 
 @final
@@ -31,6 +33,8 @@ from ottla.settings.environment import TopicToCreate
 class Node:
     """`now_ms` is the wall clock in milliseconds and never runs backwards."""
 
+    node_id: BrokerId
+    in_force: InForce
     routes: Routes
     waiting: WaitList
     current: Current
@@ -44,7 +48,8 @@ class Node:
     def start(self, now_ms: int) -> list[Effect]:
         """Claim the metadata log and open every partition that the image places here."""
         self.current.image = self.current.image.fold(self.metadata_log.replay())
-        effects = self.controller.start(now_ms)
+        effects = self._obey_configs(now_ms)
+        effects += self.controller.start(now_ms)
         effects += self.replicas.load(self.current.image, now_ms)
         effects += provide_topics(
             now_ms, self.controller, self.topics_wanted, self.defaults, self.entropy
@@ -110,5 +115,17 @@ class Node:
             image, delta = self.current.image.apply(entry)
             self.current.image = image
             effects += self.replicas.follow(image, delta, now_ms)
+            if any(kind == BROKER_RESOURCE for kind, _ in delta.configs_changed):
+                effects += self._obey_configs(now_ms)
             effects += self.controller.committed(entry, image)
         return effects
+
+    def _obey_configs(self, now_ms: int) -> list[Effect]:
+        """The broker's own settings are those the image says, from the next event on."""
+        image = self.current.image
+        own = image.configs.get((BROKER_RESOURCE, str(self.node_id)), {})
+        of_all = image.configs.get((BROKER_RESOURCE, ""), {})
+        if not self.in_force.follow(own, of_all):
+            return []
+        settings = self.in_force.settings
+        return [Reconfigure(settings), *self.replicas.obey(settings, image, now_ms)]

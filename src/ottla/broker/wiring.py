@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from typing import Final, final
 
 from ottla.broker.handle import (
+    alter_configs,
+    alter_partition_reassignments,
+    alter_replica_log_dirs,
     api_versions,
     create_partitions,
     create_topics,
@@ -16,15 +19,23 @@ from ottla.broker.handle import (
     delete_topics,
     describe_cluster,
     describe_configs,
+    describe_log_dirs,
     describe_producers,
+    describe_quorum,
     describe_topic_partitions,
+    elect_leaders,
     fetch,
     find_coordinator,
+    incremental_alter_configs,
     init_producer_id,
+    list_config_resources,
     list_offsets,
+    list_partition_reassignments,
     metadata,
     offset_for_leader_epoch,
     produce,
+    unregister_broker,
+    update_features,
 )
 from ottla.broker.node import Node
 from ottla.broker.route import AnyRoute, Route, Routes
@@ -42,10 +53,13 @@ from ottla.core.replica.fetch_session import Sessions
 from ottla.core.replica.table import ReplicaTable
 from ottla.core.waiting import WaitList
 from ottla.settings.broker import BrokerSettings
-from ottla.settings.describe import BrokerLayers
 from ottla.settings.environment import TopicToCreate
+from ottla.settings.in_force import InForce
 from ottla.settings.parse import Resolved
 from ottla.types import Uuid
+from ottla.wire.message.alter_configs import AlterConfigsRequest
+from ottla.wire.message.alter_partition_reassignments import AlterPartitionReassignmentsRequest
+from ottla.wire.message.alter_replica_log_dirs import AlterReplicaLogDirsRequest
 from ottla.wire.message.api_versions import ApiVersionsRequest
 from ottla.wire.message.create_partitions import CreatePartitionsRequest
 from ottla.wire.message.create_topics import CreateTopicsRequest
@@ -53,15 +67,23 @@ from ottla.wire.message.delete_records import DeleteRecordsRequest
 from ottla.wire.message.delete_topics import DeleteTopicsRequest
 from ottla.wire.message.describe_cluster import DescribeClusterRequest
 from ottla.wire.message.describe_configs import DescribeConfigsRequest
+from ottla.wire.message.describe_log_dirs import DescribeLogDirsRequest
 from ottla.wire.message.describe_producers import DescribeProducersRequest
+from ottla.wire.message.describe_quorum import DescribeQuorumRequest
 from ottla.wire.message.describe_topic_partitions import DescribeTopicPartitionsRequest
+from ottla.wire.message.elect_leaders import ElectLeadersRequest
 from ottla.wire.message.fetch import FetchRequest
 from ottla.wire.message.find_coordinator import FindCoordinatorRequest
+from ottla.wire.message.incremental_alter_configs import IncrementalAlterConfigsRequest
 from ottla.wire.message.init_producer_id import InitProducerIdRequest
+from ottla.wire.message.list_config_resources import ListConfigResourcesRequest
 from ottla.wire.message.list_offsets import ListOffsetsRequest
+from ottla.wire.message.list_partition_reassignments import ListPartitionReassignmentsRequest
 from ottla.wire.message.metadata import MetadataRequest
 from ottla.wire.message.offset_for_leader_epoch import OffsetForLeaderEpochRequest
 from ottla.wire.message.produce import ProduceRequest
+from ottla.wire.message.unregister_broker import UnregisterBrokerRequest
+from ottla.wire.message.update_features import UpdateFeaturesRequest
 
 _PLAINTEXT: Final = 0
 
@@ -89,6 +111,7 @@ def assemble(premises: Premises) -> Node:
     """
     settings, entropy = premises.settings, premises.entropy
     current = Current(Image())
+    in_force = InForce(premises.given, settings)
     waiting = WaitList()
     metadata_log = LocalMetadataLog.open(
         premises.disk,
@@ -106,7 +129,9 @@ def assemble(premises: Premises) -> Node:
     )
     replicas = ReplicaTable(premises.disk, entropy, settings, waiting, premises.shutdown)
     return Node(
-        routes=_routes(premises, current, waiting, controller, replicas),
+        node_id=settings.node_id,
+        in_force=in_force,
+        routes=_routes(premises, current, waiting, controller, replicas, metadata_log, in_force),
         waiting=waiting,
         current=current,
         metadata_log=metadata_log,
@@ -124,10 +149,11 @@ def _routes(
     waiting: WaitList,
     controller: Controller,
     replicas: ReplicaTable,
+    metadata_log: LocalMetadataLog,
+    in_force: InForce,
 ) -> Routes:
     """Every API this node answers. Left whole on purpose: it is a table."""
     settings, entropy, cluster_id = premises.settings, premises.entropy, premises.cluster_id
-    layers = BrokerLayers(premises.given)
     defaults = _defaults(settings)
     sessions = Sessions(entropy, settings.fetch.sessions_max)
     producer_ids = ProducerIds(controller)
@@ -184,7 +210,7 @@ def _routes(
             create_topics.VERSIONS,
             CreateTopicsRequest,
             create_topics.HandleCreateTopics(
-                controller=controller, defaults=defaults, layers=layers, entropy=entropy
+                controller=controller, defaults=defaults, in_force=in_force, entropy=entropy
             ),
         ),
         Route(
@@ -220,7 +246,7 @@ def _routes(
             describe_configs.VERSIONS,
             DescribeConfigsRequest,
             describe_configs.HandleDescribeConfigs(
-                current=current, node_id=settings.node_id, layers=layers
+                current=current, node_id=settings.node_id, layers=in_force.layers
             ),
         ),
         Route(
@@ -254,8 +280,95 @@ def _routes(
             ),
         ),
     ]
+    rows += _administration(premises, current, controller, replicas, metadata_log, in_force)
     routes = Routes(rows, versions)
     return routes
+
+
+def _administration(
+    premises: Premises,
+    current: Current,
+    controller: Controller,
+    replicas: ReplicaTable,
+    metadata_log: LocalMetadataLog,
+    in_force: InForce,
+) -> list[AnyRoute]:
+    """What operators ask to see a node's state and to change it. A table, left whole on purpose."""
+    node_id, disk = premises.settings.node_id, premises.disk
+    return [
+        Route(
+            alter_configs.API_KEY,
+            alter_configs.VERSIONS,
+            AlterConfigsRequest,
+            alter_configs.HandleAlterConfigs(
+                controller=controller, in_force=in_force, node_id=node_id
+            ),
+        ),
+        Route(
+            alter_replica_log_dirs.API_KEY,
+            alter_replica_log_dirs.VERSIONS,
+            AlterReplicaLogDirsRequest,
+            alter_replica_log_dirs.HandleAlterReplicaLogDirs(disk=disk, replicas=replicas),
+        ),
+        Route(
+            describe_log_dirs.API_KEY,
+            describe_log_dirs.VERSIONS,
+            DescribeLogDirsRequest,
+            describe_log_dirs.HandleDescribeLogDirs(disk=disk, replicas=replicas),
+        ),
+        Route(
+            elect_leaders.API_KEY,
+            elect_leaders.VERSIONS,
+            ElectLeadersRequest,
+            elect_leaders.HandleElectLeaders(controller=controller),
+        ),
+        Route(
+            incremental_alter_configs.API_KEY,
+            incremental_alter_configs.VERSIONS,
+            IncrementalAlterConfigsRequest,
+            incremental_alter_configs.HandleIncrementalAlterConfigs(
+                controller=controller, in_force=in_force, node_id=node_id
+            ),
+        ),
+        Route(
+            alter_partition_reassignments.API_KEY,
+            alter_partition_reassignments.VERSIONS,
+            AlterPartitionReassignmentsRequest,
+            alter_partition_reassignments.HandleAlterPartitionReassignments(controller=controller),
+        ),
+        Route(
+            list_partition_reassignments.API_KEY,
+            list_partition_reassignments.VERSIONS,
+            ListPartitionReassignmentsRequest,
+            list_partition_reassignments.HandleListPartitionReassignments(current=current),
+        ),
+        Route(
+            describe_quorum.API_KEY,
+            describe_quorum.VERSIONS,
+            DescribeQuorumRequest,
+            describe_quorum.HandleDescribeQuorum(
+                current=current, log=metadata_log, node_id=node_id
+            ),
+        ),
+        Route(
+            update_features.API_KEY,
+            update_features.VERSIONS,
+            UpdateFeaturesRequest,
+            update_features.HandleUpdateFeatures(controller=controller, node_id=node_id),
+        ),
+        Route(
+            unregister_broker.API_KEY,
+            unregister_broker.VERSIONS,
+            UnregisterBrokerRequest,
+            unregister_broker.HandleUnregisterBroker(controller=controller, node_id=node_id),
+        ),
+        Route(
+            list_config_resources.API_KEY,
+            list_config_resources.VERSIONS,
+            ListConfigResourcesRequest,
+            list_config_resources.HandleListConfigResources(current=current),
+        ),
+    ]
 
 
 def _defaults(settings: BrokerSettings) -> TopicDefaults:

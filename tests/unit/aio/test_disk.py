@@ -392,3 +392,11 @@ def test_random_ids_never_look_like_an_option() -> None:
     assert len(texts) == 500
     assert not any(text.startswith("-") for text in texts)
     assert {entropy.below(3) for _ in range(200)} == {0, 1, 2}
+
+
+def test_a_volume_says_where_it_is_and_what_room_it_has(tmp_path: Path) -> None:
+    disk = RealDisk(str(tmp_path), descriptors_max=8)
+    volume = disk.volume()
+    disk.close()
+    assert volume.path == str(tmp_path)
+    assert 0 < volume.usable_bytes <= volume.total_bytes

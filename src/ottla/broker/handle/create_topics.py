@@ -17,7 +17,8 @@ from ottla.core.effect import Effect, Reply
 from ottla.core.metadata.image import Image
 from ottla.core.port import Entropy
 from ottla.errors import ErrorCode
-from ottla.settings.describe import BrokerLayers, describe_topic
+from ottla.settings.describe import describe_topic
+from ottla.settings.in_force import InForce
 from ottla.wire.message.create_topics import (
     CreatableTopic,
     CreatableTopicConfigs,
@@ -41,7 +42,7 @@ _TELLS_CONFIGS_SINCE: Final = 5
 class HandleCreateTopics:
     controller: Controller
     defaults: TopicDefaults
-    layers: BrokerLayers
+    in_force: InForce
     entropy: Entropy
 
     def __call__(self, now_ms: int, call: Call, request: CreateTopicsRequest) -> list[Effect]:
@@ -82,7 +83,7 @@ class HandleCreateTopics:
                 config_source=one.source,
                 is_sensitive=one.sensitive,
             )
-            for one in describe_topic(overrides, self.layers)
+            for one in describe_topic(overrides, self.in_force.layers)
         ]
 
 

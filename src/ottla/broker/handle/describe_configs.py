@@ -1,4 +1,4 @@
-"""DescribeConfigs: every setting of a topic, of this broker, of a group, with where it comes from.
+"""DescribeConfigs: every setting of a topic, this broker, a group, client metrics, with where it comes from.
 
 Each resource is answered for itself. What a request changed comes from the metadata log, the rest
 from what the operator gave and from the defaults.
@@ -7,11 +7,11 @@ Source: KIP-133, KIP-226 (synonyms), KIP-412 (loggers), KIP-569 (types, document
 the settings and their sources, see `settings/describe.py`.
 """
 
-import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, final
 
+from ottla.broker import loggers
 from ottla.core.controller.topic_name import name_problem
 from ottla.core.effect import Effect, Reply
 from ottla.core.metadata.image import BROKER_RESOURCE, TOPIC_RESOURCE, Current
@@ -20,7 +20,9 @@ from ottla.settings.definition import Source
 from ottla.settings.describe import (
     BrokerLayers,
     Described,
+    describe_all_brokers,
     describe_broker,
+    describe_client_metrics,
     describe_group,
     describe_topic,
 )
@@ -36,20 +38,14 @@ from ottla.wire.server import Call
 
 API_KEY: Final = 32
 VERSIONS: Final = (0, 4)
-GAPS: Final[tuple[str, ...]] = (
-    "Of the broker's loggers, only the root is described: levels cannot be changed by requests yet",
-)
+GAPS: Final[tuple[str, ...]] = ("The loggers' names are Ottla's, not Apache Kafka's",)
 
 _LOGGER_RESOURCE: Final = 8
 _CLIENT_METRICS_RESOURCE: Final = 16
 _GROUP_RESOURCE: Final = 32
 
 _LOGGER_SOURCE: Final = 6
-_CLIENT_METRICS_SOURCE: Final = 7
 _TELLS_SOURCE_SINCE: Final = 1
-
-_LEVELS: Final[Mapping[str, str]] = {"WARNING": "WARN", "CRITICAL": "FATAL", "NOTSET": "ALL"}
-"""Python's names of log levels, where Kafka's differ."""
 
 
 @final
@@ -92,8 +88,8 @@ class HandleDescribeConfigs:
         if kind == _LOGGER_RESOURCE:
             return _wanted(self._loggers(name), resource.configuration_keys)
         if kind == _CLIENT_METRICS_RESOURCE:
-            return _wanted(self._client_metrics(name), resource.configuration_keys)
-        if kind == TOPIC_RESOURCE:
+            described = self._client_metrics(name)
+        elif kind == TOPIC_RESOURCE:
             described = self._topic(name)
         elif kind == BROKER_RESOURCE:
             described = self._broker(name)
@@ -129,9 +125,8 @@ class HandleDescribeConfigs:
 
     def _broker(self, name: str) -> list[Described]:
         layers = self._layers()
-        if not name:  # what holds for all brokers, as far as requests have set it
-            described = describe_broker(layers)
-            return [one for one in described if one.name in layers.dynamic_default]
+        if not name:
+            return describe_all_brokers(layers.dynamic_default)
         self._check_own_id(name)
         return describe_broker(layers)
 
@@ -143,23 +138,17 @@ class HandleDescribeConfigs:
 
     def _loggers(self, name: str) -> list[DescribeConfigsResourceResult]:
         self._check_own_id(name)
-        level = logging.getLevelName(logging.getLogger().getEffectiveLevel())
         return [
-            DescribeConfigsResourceResult(
-                name="root", value=_LEVELS.get(level, level), config_source=_LOGGER_SOURCE
-            )
+            DescribeConfigsResourceResult(name=logger, value=level, config_source=_LOGGER_SOURCE)
+            for logger, level in loggers.levels().items()
         ]
 
-    def _client_metrics(self, name: str) -> list[DescribeConfigsResourceResult]:
+    def _client_metrics(self, name: str) -> list[Described]:
         if not name:
             raise _Refusal(ErrorCode.INVALID_REQUEST, "a client metrics subscription has no name")
-        values = self.current.image.configs.get((_CLIENT_METRICS_RESOURCE, name), {})
-        return [
-            DescribeConfigsResourceResult(
-                name=key, value=value, config_source=_CLIENT_METRICS_SOURCE
-            )
-            for key, value in values.items()
-        ]
+        return describe_client_metrics(
+            self.current.image.configs.get((_CLIENT_METRICS_RESOURCE, name), {})
+        )
 
     def _check_own_id(self, name: str) -> None:
         if name != str(self.node_id):

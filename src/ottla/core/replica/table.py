@@ -139,6 +139,11 @@ class ReplicaTable:
     def topic(self, name: str) -> HostedTopic | None:
         return self._by_name.get(name)
 
+    def topics(self, names: list[str] | None) -> list[HostedTopic]:
+        """Those named that are here, or all, sorted by name."""
+        found = sorted(self._by_name) if names is None else names
+        return [self._by_name[name] for name in found if name in self._by_name]
+
     def topic_by_id(self, topic_id: Uuid) -> HostedTopic | None:
         return self._by_id.get(topic_id)
 
@@ -226,6 +231,15 @@ class ReplicaTable:
         self._deadlines.set((_Duty.CHECKPOINT, "", 0), checkpoint_ms)
         # What a killed process had not yet brought to the disk is to be acknowledged now.
         return self._due_flushes()
+
+    def obey(self, settings: BrokerSettings, image: Image, now_ms: int) -> list[Effect]:
+        """The broker's own settings have changed: every topic follows in what it does not override."""
+        self._settings = settings
+        self._default_policy = policy_of(topic_settings({}, settings), settings)
+        effects: list[Effect] = []
+        for name in self._by_name:
+            effects += self._configure(name, image, now_ms)
+        return effects
 
     def follow(self, image: Image, delta: Delta, now_ms: int) -> list[Effect]:
         """Do here what the delta says; `image` is the one after it."""
