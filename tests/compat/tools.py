@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from administration import Administration
 from broker import Broker
 from checks import World, Wrong, expect, placed, read_all
 from clients import REFERENCE
@@ -186,6 +187,7 @@ class Tools:
             self.kafka_configs,
             self.kafka_broker_api_versions,
             self.kafka_cluster,
+            *Administration(self._run, self._world, self._scratch, self._server).checks(),
         )
         return [(check.__name__.replace("_", "-"), COLUMN, check) for check in checks]
 
