@@ -15,6 +15,7 @@ with headers `[[name, bytes], …]`; what was read also has its `offset`. Operat
     topics                                              [name, …]
     partitions      topic                               [id, …]
     delete          topic                               null
+    alter           topic, configs                      null; old clients replace all settings by it
     produce         topic, codec, records, idempotent   [{partition, offset}, …] in records' order;
                     (true; absent: client's default),   offset null if the client doesn't tell
                     batch_bytes, request_bytes

@@ -10,6 +10,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 from contract import (
     CONSUME_SECONDS_MAX,
@@ -65,6 +66,15 @@ async def partitions(bootstrap: str, request: Request) -> list[int]:
 async def delete(bootstrap: str, request: Request) -> None:
     async with admin(bootstrap) as client:
         check(await client.delete_topics([request["topic"]]), "topic_error_codes")
+
+
+async def alter(bootstrap: str, request: Request) -> None:
+    async with admin(bootstrap) as client:
+        resource = ConfigResource(ConfigResourceType.TOPIC, request["topic"], request["configs"])
+        for answer in await client.alter_configs([resource]):
+            for code, message, *_ in answer.resources:
+                if code:
+                    raise Refused(code, str(message))
 
 
 async def produce(bootstrap: str, request: Request) -> list[Request]:
@@ -165,6 +175,7 @@ serve(
         "topics": blocking(topics),
         "partitions": blocking(partitions),
         "delete": blocking(delete),
+        "alter": blocking(alter),
         "produce": blocking(produce),
         "consume": blocking(consume),
         "times": blocking(times),

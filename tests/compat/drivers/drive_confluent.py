@@ -11,7 +11,13 @@ from collections.abc import Callable
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewTopic,
+)
 from contract import CONSUME_SECONDS_MAX, Refused, Request, headers_of, serve, to_bytes, to_text
 
 TIMEOUT_SECONDS = 20
@@ -47,6 +53,17 @@ def partitions(bootstrap: str, request: Request) -> list[int]:
 
 def delete(bootstrap: str, request: Request) -> None:
     settle(lambda client: client.delete_topics([request["topic"]]), bootstrap)
+
+
+def alter(bootstrap: str, request: Request) -> None:
+    changes = [
+        ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
+        for name, value in request["configs"].items()
+    ]
+    resource = ConfigResource(
+        ConfigResource.Type.TOPIC, request["topic"], incremental_configs=changes
+    )
+    settle(lambda client: client.incremental_alter_configs([resource]), bootstrap)
 
 
 def produce(bootstrap: str, request: Request) -> list[Request]:
@@ -176,6 +193,7 @@ serve(
         "topics": topics,
         "partitions": partitions,
         "delete": delete,
+        "alter": alter,
         "produce": produce,
         "consume": consume,
         "times": times,

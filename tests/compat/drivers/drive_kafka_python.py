@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Any
 
@@ -16,7 +17,7 @@ from contract import (
     to_text,
 )
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.admin import NewTopic
+from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
 from kafka.errors import KafkaError
 
 SEND_SECONDS_MAX = 30
@@ -67,6 +68,26 @@ def delete(bootstrap: str, request: Request) -> None:
         client.delete_topics([request["topic"]])
     finally:
         client.close()
+
+
+def alter(bootstrap: str, request: Request) -> None:
+    client = admin(bootstrap)
+    resource = ConfigResource(ConfigResourceType.TOPIC, request["topic"], request["configs"])
+    try:
+        answer = client.alter_configs([resource])
+    finally:
+        client.close()
+    # 2.x leaves the error codes to us, 3.x tells {"topic": {name: "OK" or "[Error 40] …"}}.
+    if isinstance(answer, dict):
+        told_of_it = answer["topic"][request["topic"]]
+        found = re.match(r"\[Error (\d+)\]", told_of_it)
+        if found:
+            raise Refused(int(found[1]), told_of_it)
+        assert told_of_it == "OK", told_of_it
+        return
+    for code, message, *_ in answer.resources:
+        if code:
+            raise Refused(code, str(message))
 
 
 def produce(bootstrap: str, request: Request) -> list[Request]:
@@ -190,6 +211,7 @@ serve(
         "topics": told(topics),
         "partitions": told(partitions),
         "delete": told(delete),
+        "alter": told(alter),
         "produce": told(produce),
         "consume": told(consume),
         "times": told(times),

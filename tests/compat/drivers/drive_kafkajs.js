@@ -12,7 +12,7 @@ const snappy = need("kafkajs-snappy");
 const lz4 = need("lz4-napi");
 const zstd = need("@bokuweb/zstd-wasm");
 
-const { Kafka, CompressionTypes, CompressionCodecs, logLevel } = kafkajs;
+const { Kafka, CompressionTypes, CompressionCodecs, ConfigResourceTypes, logLevel } = kafkajs;
 const CODECS = {
   none: CompressionTypes.None,
   gzip: CompressionTypes.GZIP,
@@ -57,6 +57,13 @@ async function withAdmin(kafka, use) {
 }
 
 const operations = {
+  alter: (kafka, { topic, configs }) =>
+    withAdmin(kafka, async (admin) => {
+      const configEntries = Object.entries(configs).map(([name, value]) => ({ name, value }));
+      const resource = { type: ConfigResourceTypes.TOPIC, name: topic, configEntries };
+      await admin.alterConfigs({ validateOnly: false, resources: [resource] });
+      return null;
+    }),
   create: (kafka, { topic, partitions, configs }) =>
     withAdmin(kafka, async (admin) => {
       const configEntries = Object.entries(configs).map(([name, value]) => ({ name, value }));
