@@ -33,6 +33,7 @@ VERSIONS: Final = (0, 1)
 GAPS: Final[tuple[str, ...]] = (
     "a broker's listeners are read at the start: listeners, advertised.listeners are refused here",
     "settings that are accepted without a meaning here are kept and described, no more",
+    "unclean.leader.election.enable elects at the next start, or when ElectLeaders asks for it",
 )
 
 
