@@ -132,7 +132,9 @@ def _check_together(overrides: Mapping[str, str | None], defaults: Mapping[str, 
     for name in ("min.compaction.lag.ms", "max.compaction.lag.ms"):
         text = overrides.get(name) or defaults.get(name) or SETTINGS[name].default
         assert text is not None
-        lags.append(int(text))
+        lag_ms = value_of(SETTINGS[name], text)
+        assert isinstance(lag_ms, int)
+        lags.append(lag_ms)
     if lags[0] > lags[1]:
         return f"min.compaction.lag.ms={lags[0]} is above max.compaction.lag.ms={lags[1]}"
     if (overrides.get("remote.storage.enable") or "").strip().lower() == "true":
