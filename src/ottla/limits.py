@@ -37,6 +37,16 @@ VARINT_BYTES_MAX: Final = 5
 VARLONG_BYTES_MAX: Final = 10
 """A longer encoding is not a 32-bit or 64-bit number."""
 
+STRING_BYTES_MAX: Final = 2**15 - 1
+"""One string of the protocol: its length is a number of 16 bits, or bounded alike."""
+
+MESSAGE_CHARACTERS_MAX: Final = 2_000
+"""One error message: what a caller said is repeated in it, and it must fit an answer's string."""
+
+MESSAGES_PER_ANSWER_MAX: Final = 1_000
+"""Error messages for single partitions in one answer; the others have their error code alone. A
+partition is named in four bytes, and told in hundreds."""
+
 # ---- connections
 
 IN_FLIGHT_PER_CONNECTION_MAX: Final = 1_000
@@ -74,6 +84,9 @@ TOPIC_NAME_LENGTH_MAX: Final = 249
 PARTITIONS_PER_REQUEST_MAX: Final = 10_000
 """Partitions that one CreateTopics or CreatePartitions makes, as in Kafka's controller."""
 
+CONFIG_BYTES_PER_REQUEST_MAX: Final = 8 * 1024 * 1024
+"""Their names and values together, as in Kafka's largest batch of metadata."""
+
 CONFIG_RECORDS_PER_REQUEST_MAX: Final = 10_000
 """Settings that one AlterConfigs changes, as in Kafka's controller: they are one entry of its log."""
 
@@ -93,3 +106,10 @@ SETTINGS_FILE_BYTES_MAX: Final = 1024 * 1024
 
 SECRET_FILE_BYTES_MAX: Final = 64 * 1024
 """A value given as a file (`..._FILE`)."""
+
+
+def bounded(message: str) -> str:
+    """An error message, cut where a caller's own text would let it outgrow the answer."""
+    if len(message) <= MESSAGE_CHARACTERS_MAX:
+        return message
+    return message[:MESSAGE_CHARACTERS_MAX] + "..."

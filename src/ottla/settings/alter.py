@@ -11,6 +11,7 @@ Source: KIP-339 (operations), KIP-226 (brokers), KIP-714 (client metrics), KIP-8
 """
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from enum import IntEnum
 from typing import Final, NamedTuple
@@ -80,12 +81,16 @@ class Problem(NamedTuple):
 def changed_list(old: str, operation: Operation, text: str) -> str:
     """A list after APPEND or SUBTRACT: `a,b` and `b,c` append to `a,b,c`."""
     parts = [part for part in old.split(",") if part]
-    for part in text.split(","):
-        if operation is Operation.APPEND and part not in parts:
-            parts.append(part)
-        elif operation is Operation.SUBTRACT and part in parts:
-            parts.remove(part)
-    return ",".join(parts)
+    if operation is Operation.APPEND:
+        return ",".join(dict.fromkeys([*parts, *text.split(",")]))
+    gone = Counter(text.split(","))
+    kept = []
+    for part in parts:
+        if gone[part]:
+            gone[part] -= 1
+        else:
+            kept.append(part)
+    return ",".join(kept)
 
 
 def list_setting(kind: int, name: str) -> Setting | None:

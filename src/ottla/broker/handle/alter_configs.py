@@ -14,6 +14,7 @@ from ottla.core.controller.topics import Refused
 from ottla.core.effect import Effect, Reply
 from ottla.core.metadata.image import Image
 from ottla.errors import ErrorCode
+from ottla.limits import bounded
 from ottla.settings.alter import Operation
 from ottla.settings.in_force import InForce
 from ottla.wire.message.alter_configs import (
@@ -59,7 +60,7 @@ class HandleAlterConfigs:
 def _row(resource: AlterConfigsResource, refused: Refused | None) -> AlterConfigsResourceResponse:
     return AlterConfigsResourceResponse(
         error_code=ErrorCode.NONE if refused is None else refused.error,
-        error_message=None if refused is None else refused.message,
+        error_message=None if refused is None else bounded(refused.message),
         resource_type=resource.resource_type,
         resource_name=resource.resource_name,
     )

@@ -14,6 +14,7 @@ from ottla.core.effect import Effect, Reply
 from ottla.core.metadata.image import Image
 from ottla.core.metadata.records import MetadataRecord
 from ottla.errors import ErrorCode
+from ottla.limits import MESSAGES_PER_ANSWER_MAX, bounded
 from ottla.wire.message.alter_partition_reassignments import (
     AlterPartitionReassignmentsRequest,
     AlterPartitionReassignmentsResponse,
@@ -41,6 +42,7 @@ class HandleAlterPartitionReassignments:
         records: list[MetadataRecord] = []
         seen: set[tuple[str, int]] = set()
         topics = []
+        told = 0
         for topic in request.topics:
             rows = []
             for partition in topic.partitions:
@@ -60,7 +62,10 @@ class HandleAlterPartitionReassignments:
                     )
                 row = ReassignablePartitionResponse(partition_index=number, error_message=None)
                 if isinstance(outcome, Refused):
-                    row.error_code, row.error_message = outcome.error, outcome.message
+                    told += 1
+                    row.error_code = outcome.error
+                    if told <= MESSAGES_PER_ANSWER_MAX:
+                        row.error_message = bounded(outcome.message)
                 elif outcome is not None:
                     records.append(outcome)
                 rows.append(row)

@@ -16,6 +16,7 @@ from ottla.core.effect import Effect, Reply
 from ottla.core.metadata.image import Image
 from ottla.core.metadata.records import MetadataRecord
 from ottla.errors import ErrorCode
+from ottla.limits import MESSAGES_PER_ANSWER_MAX, bounded
 from ottla.wire.message.elect_leaders import (
     ElectLeadersRequest,
     ElectLeadersResponse,
@@ -44,6 +45,7 @@ class HandleElectLeaders:
             return [Reply(call, _unknown_kind(request, kind))]
         records: list[MetadataRecord] = []
         rows: dict[str, dict[int, PartitionResult]] = {}
+        told = 0
         for topic, partitions in _asked(request, image):
             of_topic = rows.setdefault(topic, {})
             for number in partitions:
@@ -56,7 +58,9 @@ class HandleElectLeaders:
                 elif request.topic_partitions is not None or (
                     outcome.error is not ErrorCode.ELECTION_NOT_NEEDED
                 ):
-                    of_topic[number] = PartitionResult(number, outcome.error, outcome.message)
+                    told += 1
+                    text = bounded(outcome.message) if told <= MESSAGES_PER_ANSWER_MAX else None
+                    of_topic[number] = PartitionResult(number, outcome.error, text)
         response.replica_election_results = [
             ReplicaElectionResult(topic, list(of_topic.values()))
             for topic, of_topic in rows.items()
@@ -74,7 +78,7 @@ def _asked(request: ElectLeadersRequest, image: Image) -> Iterator[tuple[str, li
 
 
 def _unknown_kind(request: ElectLeadersRequest, kind: int) -> ElectLeadersResponse:
-    text = f"Unknown election type {kind}; known are 0 (preferred) and 1 (unclean)"
+    text = f"Unknown election type {kind}"
     error = ErrorCode.INVALID_REQUEST
     return ElectLeadersResponse(
         error_code=error,

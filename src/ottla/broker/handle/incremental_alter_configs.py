@@ -18,6 +18,7 @@ from ottla.core.controller.topics import Refused
 from ottla.core.effect import Effect, Reply
 from ottla.core.metadata.image import Image
 from ottla.errors import ErrorCode
+from ottla.limits import bounded
 from ottla.settings.alter import BROKER_LOGGER, Operation
 from ottla.settings.in_force import InForce
 from ottla.wire.message.incremental_alter_configs import (
@@ -126,7 +127,7 @@ def _check_logger(change: Change) -> Refused | None:
 def _row(resource: AlterConfigsResource, refused: Refused | None) -> AlterConfigsResourceResponse:
     return AlterConfigsResourceResponse(
         error_code=ErrorCode.NONE if refused is None else refused.error,
-        error_message=None if refused is None else refused.message,
+        error_message=None if refused is None else bounded(refused.message),
         resource_type=resource.resource_type,
         resource_name=resource.resource_name,
     )

@@ -18,6 +18,7 @@ from ottla.core.effect import Effect, Reply
 from ottla.core.metadata.image import Image
 from ottla.core.metadata.records import FeatureLevelRecord, MetadataRecord
 from ottla.errors import ErrorCode
+from ottla.limits import bounded
 from ottla.wire.message.update_features import (
     FeatureUpdateKey,
     UpdatableFeatureResult,
@@ -49,8 +50,10 @@ class HandleUpdateFeatures:
             if isinstance(outcome, str):
                 response = UpdateFeaturesResponse(
                     error_code=ErrorCode.INVALID_UPDATE_VERSION,
-                    error_message="The update failed for all features since the following feature "
-                    f"had an error: {outcome}",
+                    error_message=bounded(
+                        "The update failed for all features since the following feature had an "
+                        f"error: {outcome}"
+                    ),
                 )
                 return [Reply(call, response)]
             if isinstance(outcome, FeatureLevelRecord):

@@ -18,7 +18,11 @@ from ottla.core.controller.topics import Refused
 from ottla.core.metadata.image import Image
 from ottla.core.metadata.records import ConfigRecord, MetadataRecord
 from ottla.errors import ErrorCode
-from ottla.limits import CONFIG_RECORDS_PER_REQUEST_MAX
+from ottla.limits import (
+    CONFIG_BYTES_PER_REQUEST_MAX,
+    CONFIG_RECORDS_PER_REQUEST_MAX,
+    STRING_BYTES_MAX,
+)
 from ottla.settings.alter import (
     BROKER,
     CLIENT_METRICS,
@@ -55,12 +59,13 @@ class Change:
 class ConfigChanger:
     """Takes the resources of one request one after the other; what they take is in `records`."""
 
-    __slots__ = ("_image", "_in_force", "_node_id", "records")
+    __slots__ = ("_bytes", "_image", "_in_force", "_node_id", "records")
 
     def __init__(self, image: Image, in_force: InForce, node_id: int) -> None:
         self._image = image
         self._in_force = in_force
         self._node_id = node_id
+        self._bytes = 0
         self.records: list[MetadataRecord] = []
 
     def alter(self, kind: int, name: str, changes: Sequence[Change]) -> Refused | None:
@@ -145,6 +150,13 @@ class ConfigChanger:
                 ErrorCode.POLICY_VIOLATION,
                 f"one request may change {CONFIG_RECORDS_PER_REQUEST_MAX:,} settings: use several",
             )
+        self._bytes += sum(len(one.name) + len(one.value or "") for one in records)
+        if self._bytes > CONFIG_BYTES_PER_REQUEST_MAX:
+            return Refused(
+                ErrorCode.POLICY_VIOLATION,
+                f"one request may change {CONFIG_BYTES_PER_REQUEST_MAX:,} bytes of settings: use "
+                "several",
+            )
         self.records += records
         return None
 
@@ -213,5 +225,12 @@ def _apply(kind: int, change: Change, values: dict[str, str]) -> Refused | None:
             f"Can't {operation.name} to key {change.name} because its type is not LIST.",
         )
     old = values.get(change.name, default_of(setting))
-    values[change.name] = changed_list(old, operation, change.value)
+    changed = changed_list(old, operation, change.value)
+    if len(changed.encode()) > STRING_BYTES_MAX:
+        return Refused(
+            ErrorCode.INVALID_CONFIG,
+            f"{change.name} would have {len(changed.encode()):,} bytes; a value has at most "
+            f"{STRING_BYTES_MAX:,}",
+        )
+    values[change.name] = changed
     return None

@@ -7,6 +7,7 @@ cancelled, or ended by naming the brokers that are there.
 Source: KIP-455, KIP-860 (keeping the replication factor).
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
 from ottla.core.controller.election import elect
@@ -71,7 +72,7 @@ def _replicas_before(partition: PartitionImage) -> tuple[int, ...]:
 
 def _check(image: Image, partition: PartitionImage, replicas: Sequence[int]) -> Refused | None:
     text = ""
-    twice = [one for one in replicas if list(replicas).count(one) > 1]
+    twice = [one for one, count in Counter(replicas).items() if count > 1]
     strangers = [one for one in replicas if one not in image.brokers]
     dead = [
         one

@@ -352,3 +352,52 @@ def test_a_disk_that_refuses_is_told(node: WholeNode, peer: Peer) -> None:
     assert message
     node.disk.mend()
     assert value(peer, TOPIC, "t", "retention.ms") == "604800000"
+
+
+LONG = "x" * 32_000
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "op"),
+    [
+        (TOPIC, LONG, ("retention.ms", SET, "5")),
+        (TOPIC, "t", (LONG, SET, "5")),
+        (TOPIC, "t", ("retention.ms", SET, LONG)),
+        (TOPIC, "t", (LONG, APPEND, "5")),
+        (BROKER, LONG, ("log.retention.ms", SET, "5")),
+        (BROKER, "1", ("max.connections.per.ip.overrides", SET, LONG)),
+        (BROKER, "1", ("max.connections", SET, "0" * 32_000)),
+        (GROUP, "g", (LONG, SET, "5")),
+        (CLIENT_METRICS, "m", ("match", SET, LONG)),
+        (LOGGER, "1", (LONG, SET, "INFO")),
+        (LOGGER, LONG, ("root", SET, "INFO")),
+    ],
+)
+def test_a_callers_own_text_does_not_outgrow_the_answer(
+    peer: Peer, kind: int, name: str, op: Op
+) -> None:
+    code, message = one(peer, kind, name, op)
+    assert code != OK
+    assert 0 < len(message) < 2_100
+
+
+def test_a_request_changes_so_much_and_no_more(node: WholeNode, peer: Peer) -> None:
+    image = node.node.current.image
+    ((code, _),) = altered(
+        peer, resource(BROKER, "1", *((f"k{n}", SET, "v") for n in range(10_001)))
+    )
+    assert code == ErrorCode.POLICY_VIOLATION
+    ops = [(f"k{n}", SET, "v" * 30_000) for n in range(300)]
+    ((code, _),) = altered(peer, resource(BROKER, "1", *ops))
+    assert code == ErrorCode.POLICY_VIOLATION
+    assert node.node.current.image is image
+
+
+def test_a_list_does_not_outgrow_a_string(peer: Peer) -> None:
+    key = "leader.replication.throttled.replicas"
+    parts = ["1:" + str(number).zfill(8) for number in range(5_000)]
+    half, rest = ",".join(parts[:2_500]), ",".join(parts[2_500:])
+    assert one(peer, TOPIC, "t", (key, SET, half)) == (OK, "")
+    code, message = one(peer, TOPIC, "t", (key, APPEND, rest))
+    assert (code, "at most 32,767" in message) == (INVALID_CONFIG, True)
+    assert value(peer, TOPIC, "t", key) == half

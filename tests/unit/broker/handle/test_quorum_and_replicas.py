@@ -505,3 +505,30 @@ def test_a_kind_nobody_knows(node: OneNode) -> None:
     request = ListConfigResourcesRequest([99])
     answer = ask(node, handle, request, 1, ListConfigResourcesResponse)
     assert answer.error_code == ErrorCode.UNSUPPORTED_VERSION
+
+
+# --- answers stay in proportion -------------------------------------------------------------------
+
+
+def test_only_so_many_partitions_are_told_why(node: OneNode) -> None:
+    numbers = list(range(10, 1_510))
+    request = ElectLeadersRequest(PREFERRED, [TopicPartitions("x" * 32_000, numbers)])
+    answer = ask(
+        node, HandleElectLeaders(controller=node.controller), request, 2, ElectLeadersResponse
+    )
+    rows = answer.replica_election_results[0].partition_result
+    assert [row.error_code for row in rows] == [UNKNOWN] * 1_500
+    assert sum(row.error_message is not None for row in rows) == 1_000
+    assert max(len(row.error_message or "") for row in rows) < 2_100
+    partitions = [ReassignablePartition(number, (1,)) for number in numbers]
+    moves = AlterPartitionReassignmentsRequest(topics=[ReassignableTopic("x" * 32_000, partitions)])
+    handle = HandleAlterPartitionReassignments(controller=node.controller)
+    moved = ask(node, handle, moves, 1, AlterPartitionReassignmentsResponse).responses[0].partitions
+    assert sum(row.error_message is not None for row in moved) == 1_000
+    assert max(len(row.error_message or "") for row in moved) < 2_100
+
+
+def test_a_feature_with_a_long_name(node: OneNode) -> None:
+    answer = update(node, ("x" * 32_000, 1))
+    assert answer.error_code == ErrorCode.INVALID_UPDATE_VERSION
+    assert len(answer.error_message or "") < 2_100
