@@ -40,6 +40,17 @@ VARLONG_BYTES_MAX: Final = 10
 QUOTED_CHARACTERS_MAX: Final = 300
 """Of a caller's own text, in an error message: a topic's name is never longer. Whole, it could fill an
 answer's string (32,767 bytes), and a message about many of them could outgrow the request."""
+STRING_BYTES_MAX: Final = 2**15 - 1
+"""One string of the protocol: its length is a number of 16 bits, or bounded alike."""
+
+MESSAGE_CHARACTERS_MAX: Final = 2_000
+"""One error message: what a caller said is repeated in it, and it must fit an answer's string."""
+
+MESSAGES_PER_ANSWER_MAX: Final = 1_000
+"""Error messages for single partitions in one answer; the others have their error code alone. A
+partition is named in four bytes, and told in hundreds."""
+REASON_LENGTH_MAX: Final = 255
+"""Characters of a member's reason that are looked at; Kafka's clients send no more (KIP-800)."""
 
 # ---- connections
 
@@ -87,6 +98,12 @@ TOPIC_NAME_LENGTH_MAX: Final = 249
 PARTITIONS_PER_REQUEST_MAX: Final = 10_000
 """Partitions that one CreateTopics or CreatePartitions makes, as in Kafka's controller."""
 
+CONFIG_BYTES_PER_REQUEST_MAX: Final = 8 * 1024 * 1024
+"""Their names and values together, as in Kafka's largest batch of metadata."""
+
+CONFIG_RECORDS_PER_REQUEST_MAX: Final = 10_000
+"""Settings that one AlterConfigs changes, as in Kafka's controller: they are one entry of its log."""
+
 PARTITIONS_PER_BROKER_MAX: Final = 100_000
 """Each costs a directory, three files and some kilobytes of memory."""
 
@@ -119,3 +136,10 @@ def quoted(text: str) -> str:
     if len(text) <= QUOTED_CHARACTERS_MAX:
         return repr(text)
     return f"{text[:QUOTED_CHARACTERS_MAX]!r}..."
+
+
+def bounded(message: str) -> str:
+    """An error message, cut where a caller's own text would let it outgrow the answer."""
+    if len(message) <= MESSAGE_CHARACTERS_MAX:
+        return message
+    return message[:MESSAGE_CHARACTERS_MAX] + "..."

@@ -24,6 +24,7 @@ from segments import CODECS, StoredBatch, stored_batches
 OFFSET_OUT_OF_RANGE: Final = 1
 UNKNOWN_TOPIC_OR_PARTITION: Final = 3
 MESSAGE_TOO_LARGE: Final = 10
+INVALID_CONFIG: Final = 40
 TOPIC_ALREADY_EXISTS: Final = 36
 
 VISIBLE_SECONDS_MAX: Final = 10.0
@@ -291,6 +292,22 @@ def size_limit(client: Client, driver: Driver, world: World) -> str | None:
     return None
 
 
+def alter(client: Client, driver: Driver, world: World) -> str | None:
+    if client.name == "java":
+        raise Cannot("its own tools are checked below")
+    topic = f"alter-{client.name}"
+    world.create(topic)
+    large = record(b"z" * LIMIT_BYTES)
+    world.reference.ask("produce", topic=topic, codec="none", records=[large])
+    driver.ask("alter", topic=topic, configs={"max.message.bytes": str(LIMIT_BYTES)})
+    # What the client was told is done holds for the very next request.
+    with refusal(MESSAGE_TOO_LARGE, f"more than {LIMIT_BYTES} bytes"):
+        world.reference.ask("produce", topic=topic, codec="none", records=[large])
+    with refusal(INVALID_CONFIG, "a time that is no number"):
+        driver.ask("alter", topic=topic, configs={"retention.ms": "soon"})
+    return None
+
+
 CAPABILITIES: Final[dict[str, Check]] = {
     "topics": topics,
     **{name: codec(name) for name in CODECS},
@@ -300,4 +317,5 @@ CAPABILITIES: Final[dict[str, Check]] = {
     "idempotent": idempotent,
     "delete recs": delete_records,
     "size limit": size_limit,
+    "alter": alter,
 }

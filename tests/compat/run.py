@@ -10,8 +10,8 @@ its line below the table. The exit code is 1 if anything is red, a client that c
 included. What the clients need goes to `.compat/` (`install.py`), the broker's data to a temporary
 directory that is kept when something was red.
 
-The pieces: `clients.py` the roster, `drivers/` one program per client, `checks.py` the capabilities,
-`tools.py` Apache Kafka's command-line tools, `storage.py` the files on disk in both directions.
+The pieces: `clients.py` the roster, `drivers/` one program per client, `checks.py` and `groups.py` the
+capabilities, `tools.py` Apache Kafka's command-line tools, `storage.py` the files on disk in both directions.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
+import groups
 import storage
 import tools
 from apache import ApacheKafka
@@ -38,6 +39,8 @@ from segments import CODECS
 from table import Color, Outcome, Table
 
 PARTS: Final = ("tools", "files")
+# Libraries of three makes; each names the assignor it shares with the others.
+MIXED: Final = ("java", "confluent-kafka", "kafka-python-3")
 
 
 def main() -> int:
@@ -90,7 +93,9 @@ def arguments() -> argparse.Namespace:
 def broker_under_test(options: argparse.Namespace, work: Path) -> Broker:
     if options.bootstrap:
         return Elsewhere(options.bootstrap)
-    return broker_maker(options.against)(work / "data", work, {})
+    # A new group's members come at once here: waiting for more of them shows nothing.
+    overrides = {"group.initial.rebalance.delay.ms": "300", "offsets.topic.num.partitions": "5"}
+    return broker_maker(options.against)(work / "data", work, overrides)
 
 
 def broker_maker(kind: str) -> storage.MakeBroker:
@@ -110,7 +115,8 @@ def broker_maker(kind: str) -> storage.MakeBroker:
 
 def check_clients(clients: list[Client], broker: Broker, work: Path) -> Table:
     """Capability by capability, so that all have written before anyone reads everything."""
-    table = Table("client", list(CAPABILITIES))
+    capabilities = {**CAPABILITIES, **groups.CAPABILITIES}
+    table = Table("client", list(capabilities))
     reference = REFERENCE.driver(work / "reference")
     drivers: dict[str, Driver] = {}
     for client in clients:
@@ -124,12 +130,16 @@ def check_clients(clients: list[Client], broker: Broker, work: Path) -> Table:
         world = World(reference, broker.data_dir)
         if REFERENCE not in clients:
             write_corpus(reference, world)
-        for capability, check in CAPABILITIES.items():
+        for capability, check in capabilities.items():
             for client in clients:
                 if client.name in drivers:
                     driver = drivers[client.name]
                     outcome = judge(lambda: check(client, driver, world))  # noqa: B023
                     table.put(client.name, capability, outcome)
+        mixed = [drivers[name] for name in MIXED if name in drivers]
+        if len(mixed) == len(MIXED):
+            outcome = judge(lambda: groups.mixed(mixed, world))
+            table.put("a mixed group", next(iter(groups.CAPABILITIES)), outcome)
     finally:
         for driver in (reference, *drivers.values()):
             driver.close()

@@ -26,9 +26,10 @@ from typing import Any, Final
 
 from apache import ApacheKafka
 from broker import Broker
-from checks import Wrong, expect, placed
+from checks import World, Wrong, expect, placed
 from clients import CLIENTS
 from driver import Driver
+from groups import Group
 from install import Java, java
 from records import FIRST_MS, Record, awkward_records, record
 from segments import CODECS, stored_batches
@@ -117,6 +118,38 @@ class Exchange:
             self._same(ours, self._picture(directory), "served by Apache Kafka")
             self._append(directory, ours, _producer_ids(directory))
         return f"{sum(len(part.records) for part in ours.values())} records"
+
+    def group_offsets(self) -> str:
+        """One group reads on under ours, Apache Kafka and ours again, and nothing comes twice."""
+        directory = self._work / "groups"
+        small = {"offsets.topic.num.partitions": "5", "group.initial.rebalance.delay.ms": "300"}
+        with Running(self._make(directory, self._work / "groups-ours", small), self._client):
+            group = Group("fx-groups", [self._client], World(self._client, None))
+            self._read_on(group)
+        logs = sorted(directory.glob("__consumer_offsets-*/*.log"))
+        decoded = self._dumped(logs, "--offsets-decoder")
+        for said in (
+            r'"group":"fx-groups","topic":"fx-groups","partition":5\b.*"offset":10\b',
+            r'"group":"fx-groups"\}.*"protocolType":"consumer","generation":1\b.*"memberId":',
+        ):
+            if not re.search(said, decoded):
+                raise Wrong(f"--offsets-decoder did not print {said}")
+        node = _node_id(directory)
+        apache = ApacheKafka(
+            self._java, directory, self._work / "groups-apache", node_id=node, overrides=small
+        )
+        with Running(apache, self._client):
+            self._read_on(group)
+        again = {**small, "node.id": str(node)}
+        with Running(self._make(directory, self._work / "groups-again", again), self._client):
+            self._read_on(group)
+        return "ours, Apache Kafka, ours"
+
+    def _read_on(self, group: Group) -> None:
+        group.write(60)
+        group.join("member")
+        group.everything_once()
+        group.leave("member")
 
     def _written_by_ours(self) -> tuple[Path, dict[tuple[str, int], Picture]]:
         directory = self._work / "by-ours"
@@ -334,4 +367,5 @@ def rows(make: MakeBroker, seen: Path | None, work: Path) -> list[Row]:
         (ROW, "dump", exchange.dump),
         (ROW, "opens Apache's", exchange.opens_apaches),
         (ROW, "Apache opens it", exchange.apache_opens),
+        (ROW, "group offsets", exchange.group_offsets),
     ]

@@ -13,10 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from administration import Administration
 from broker import Broker
 from checks import World, Wrong, expect, placed, read_all
 from clients import REFERENCE
-from driver import Cannot
 from install import Java, java
 from records import record
 
@@ -72,7 +72,7 @@ class Tools:
         )
         expect(expected, read_all(self._world.reference, topic, {0: 0}, 2), "reading it back")
 
-    def kafka_console_consumer(self) -> str:
+    def kafka_console_consumer(self) -> None:
         topic = "tool-console-consumer"
         self._world.create(topic)
         records = [record(f"value {n}".encode(), key=f"k{n}".encode()) for n in range(10)]
@@ -86,7 +86,14 @@ class Tools:
             + "\n".join(f"Offset:{n}\tk{n}\tvalue {n}" for n in range(4, 10))
             + r"\n(?s:.*)Processed a total of 6 messages",
         )
-        return "with --partition and --offset; a whole topic needs groups"
+        # A whole topic, by a group that goes on where it stopped.
+        whole = ("--topic", topic, "--group", "tool-console", "--from-beginning")
+        for values in (range(4), range(4, 10)):
+            self._run(
+                "org.apache.kafka.tools.consumer.ConsoleConsumer",
+                *(*whole, "--max-messages", str(len(values))),
+                says="(?m)^" + "\n".join(f"value {n}" for n in values) + "$",
+            )
 
     def kafka_producer_perf_test(self) -> None:
         topic = "tool-producer-perf"
@@ -103,7 +110,47 @@ class Tools:
             raise Wrong(f"first and end {marks} after 20000 records")
 
     def kafka_consumer_perf_test(self) -> None:
-        raise Cannot("needs groups")
+        topic = "tool-consumer-perf"
+        self._world.create(topic)
+        records = [record(b"x" * 100) for _ in range(5000)]
+        self._world.reference.ask("produce", topic=topic, codec="lz4", records=records)
+        self._run(
+            "org.apache.kafka.tools.ConsumerPerformance",
+            *("--topic", topic, "--num-records", "5000", "--group", "tool-perf"),
+            says=r"(?m)^\d{4}-.*, 5000, ",
+        )
+
+    def kafka_consumer_groups(self) -> None:
+        tool, topic, group = (
+            "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
+            "tool-groups",
+            "tool-group",
+        )
+        self._world.create(topic)
+        records = [record(b"x") for _ in range(10)]
+        self._world.reference.ask("produce", topic=topic, codec="none", records=records)
+        self._run(
+            "org.apache.kafka.tools.consumer.ConsoleConsumer",
+            *("--topic", topic, "--group", group, "--from-beginning", "--max-messages", "10"),
+            says="Processed a total of 10 messages",
+        )
+        named = ("--group", group)
+        self._run(tool, "--list", says=rf"(?m)^{group}$")
+        self._run(tool, "--list", "--state", says=rf"(?m)^{group}\s.*Empty")
+        self._run(tool, "--describe", *named, says=rf"{topic}\s+0\s+10\s+10\s+0")
+        self._run(tool, "--describe", *named, "--state", says=rf"{group}\s.*Empty\s+0")
+        self._run(tool, "--describe", *named, "--members", says="has no active members")
+        reset = ("--reset-offsets", *named, "--topic", topic, "--to-offset", "3", "--execute")
+        self._run(tool, *reset, says=rf"{group}\s+{topic}\s+0\s+3")
+        self._run(tool, "--describe", *named, says=rf"{topic}\s+0\s+3\s+10\s+7")
+        self._run(
+            tool,
+            *("--delete-offsets", *named, "--topic", topic),
+            says=rf"(?i){topic}\s+0\s+Successful",
+        )
+        self._run(
+            tool, "--delete", *named, says=r"(?i)deletion of requested consumer groups.*success"
+        )
 
     def kafka_verifiable_producer(self) -> None:
         topic = "tool-verifiable"
@@ -180,12 +227,14 @@ class Tools:
             self.kafka_console_consumer,
             self.kafka_producer_perf_test,
             self.kafka_consumer_perf_test,
+            self.kafka_consumer_groups,
             self.kafka_verifiable_producer,
             self.kafka_get_offsets,
             self.kafka_delete_records,
             self.kafka_configs,
             self.kafka_broker_api_versions,
             self.kafka_cluster,
+            *Administration(self._run, self._world, self._scratch, self._server).checks(),
         )
         return [(check.__name__.replace("_", "-"), COLUMN, check) for check in checks]
 

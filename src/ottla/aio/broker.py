@@ -1,9 +1,10 @@
 """A node in the real world: events in, `step`, effects out, on one loop.
 
 This is where the node's promises meet the machine's. The order at the start: claim the directory,
-open the node, then listen, so that nobody is answered by a node that is not there. The order at the
-end is the reverse, with the disk in between: no more calls, what is parked is answered, everything
-is flushed, the node closes its logs, all is synced, and only then the clean marker is written.
+take the ports, open the node, then listen, so that nobody is answered by a node that is not there
+and a port that is taken costs nothing that is stored. The order at the end is the reverse, with the
+disk in between: no more calls, what is parked is answered, everything is flushed, the node closes
+its logs, all is synced, and only then the clean marker is written.
 
 A broken invariant (`AssertionError`, `Bug`) or a `Halt` ends the broker without that marker: what
 is on the disk is then examined by the next start instead of being believed.
@@ -25,7 +26,7 @@ from ottla.aio.flusher import Flusher
 from ottla.aio.log_directory import CannotStart, LogDirectory, claim
 from ottla.aio.server import Callers, Server
 from ottla.broker.wiring import Premises, assemble
-from ottla.core.effect import Close, Effect, Flush, Halt, Reply, WriteWhole
+from ottla.core.effect import Close, Effect, Flush, Halt, Reconfigure, Reply, WriteWhole
 from ottla.core.event import Disconnected, Event, Flushed, Received, Ticked
 from ottla.core.log.recovery import Shutdown
 from ottla.errors import Bug, RemoteProtocolError
@@ -142,14 +143,16 @@ class Broker:
                 await self._give_up()
 
     def _open_directory(self) -> None:
+        connections, files_max = _within_limits(self._settings.connections)
+        self._server = Server(connections, self._callers(), self._loop)
         self._directory = directory = claim(self._settings.log_dirs[0])
         opened = False
         try:
+            # First, so that a taken port leaves what is stored untouched.
+            self._server.bind(self._settings.listeners)
             directory.identify(
                 SystemEntropy(), node_id=self._settings.node_id, cluster_id=self._wanted_cluster_id
             )
-            connections, files_max = _within_limits(self._settings.connections)
-            self._server = Server(connections, self._callers(), self._loop)
             directory.open_for_writing()
             self._disk = RealDisk(directory.path, descriptors_max=files_max)
             if directory.shutdown is Shutdown.POWER_LOST:
@@ -158,6 +161,7 @@ class Broker:
             opened = True
         finally:
             if not opened:
+                self._server.stop_accepting()
                 directory.release()
         self._is_running = True
 
@@ -169,7 +173,7 @@ class Broker:
             raise CannotStart(f"{self._directory.path}: {self.ended.result()}.")
         if self._node.is_examined:
             self._directory.note_boot()
-        await self._server.listen(self._settings.listeners)
+        await self._server.listen()
 
     def _open_node(self) -> None:
         directory = self._directory
@@ -301,6 +305,9 @@ class Broker:
                 self._flusher.write_whole(effect)
             elif isinstance(effect, Close):
                 self._server.end(effect.connection_id, effect.reason)
+            elif isinstance(effect, Reconfigure):
+                connections, _ = _within_limits(effect.settings.connections)
+                self._server.obey(connections)
             elif isinstance(effect, Halt):
                 log.error("halted: %s", effect.reason)
                 self._end(effect.reason)

@@ -17,6 +17,7 @@ whole on purpose: all of it keeps one account of names, descriptors and what is 
 import errno
 import os
 import resource
+import shutil
 import stat
 import sys
 import threading
@@ -25,7 +26,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, TypeVar, final
 
-from ottla.core.port import File
+from ottla.core.port import File, Volume
 from ottla.types import Uuid, uuid_to_text
 
 Opened = TypeVar("Opened", int, int | None)
@@ -159,6 +160,10 @@ class RealDisk:
         self._lock = threading.Lock()
 
     # The port
+
+    def volume(self) -> Volume:
+        usage = shutil.disk_usage(self.directory)
+        return Volume(self.directory, usage.total, usage.free)
 
     def open(self, path: str) -> File:
         directory, name = _split(path)

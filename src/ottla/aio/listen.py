@@ -33,7 +33,7 @@ def bind(listener: Listener) -> list[socket.socket]:
             # A port that is free on one address may be taken on the other: draw again.
             drawn = listener.port == 0 and error.errno == errno.EADDRINUSE
             if not drawn or attempt == _PAIR_ATTEMPTS_MAX:
-                raise CannotStart(_explained(listener, error)) from None
+                raise CannotStart(explained(listener, error)) from None
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 
@@ -84,7 +84,7 @@ def _bind_all(addresses: list[tuple[socket.AddressFamily, str]], port: int) -> l
     return sockets
 
 
-def _explained(listener: Listener, error: OSError) -> str:
+def explained(listener: Listener, error: OSError) -> str:
     where = (
         f"Listener {listener.name} cannot listen on {listener.host or '0.0.0.0'}:{listener.port}"
     )

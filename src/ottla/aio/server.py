@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from typing import Final, final
 
 from ottla.aio.connection import Connection
-from ottla.aio.listen import bind
+from ottla.aio.listen import bind, explained
+from ottla.aio.log_directory import CannotStart
 from ottla.limits import ACCEPTS_PER_TURN_MAX, FETCH_ANSWERS_BYTES_MAX
 from ottla.settings.broker import ConnectionSettings
 from ottla.settings.listener import HostPort, Listener
@@ -58,6 +59,7 @@ class Server:
         self._per_host: dict[str, int] = {}
         self._last_connection_id = 0
         self._servers: list[asyncio.Server] = []
+        self._bound: list[tuple[Listener, list[socket.socket]]] = []
         self._sweep: asyncio.TimerHandle | None = None
         self._refused_unreported = 0
         self._next_report_s = 0.0
@@ -75,19 +77,31 @@ class Server:
 
     # Opening and closing
 
-    async def listen(self, listeners: tuple[Listener, ...]) -> None:
-        """Accept connections. Raises CannotStart, with nothing left open, when one cannot."""
-        sockets: dict[str, list[socket.socket]] = {}
-        try:
-            for listener in listeners:
-                sockets[listener.name] = bind(listener)
-        except BaseException:
-            for bound in sockets.values():
-                for one in bound:
-                    one.close()
-            raise
+    def bind(self, listeners: tuple[Listener, ...]) -> None:
+        """Take the ports, without accepting anybody: whoever connects is refused until `listen`.
+
+        Raises CannotStart, with nothing left open, when one cannot be had.
+        """
+        assert not self._bound
         for listener in listeners:
-            for one in sockets[listener.name]:
+            try:
+                self._bound.append((listener, bind(listener)))
+            except BaseException:
+                self.stop_accepting()
+                raise
+
+    async def listen(self) -> None:
+        """Accept connections at the ports that are bound. Raises CannotStart as `bind` does: until
+        here another process could still begin to listen."""
+        for listener, sockets in self._bound:
+            for one in sockets:
+                try:
+                    one.listen(self._settings.listen_backlog)
+                except OSError as error:
+                    self.stop_accepting()
+                    raise CannotStart(explained(listener, error)) from None
+        for listener, sockets in self._bound:
+            for one in sockets:
                 # asyncio accepts up to `backlog` connections in one turn and uvloop one; the
                 # length of the kernel's queue is set again below.
                 server = await self._loop.create_server(
@@ -95,8 +109,9 @@ class Server:
                 )
                 one.listen(self._settings.listen_backlog)
                 self._servers.append(server)
-            port = int(sockets[listener.name][0].getsockname()[1])
+            port = int(sockets[0].getsockname()[1])
             self.bound[listener.name] = HostPort(listener.host or "0.0.0.0", port)
+        self._bound.clear()  # they are the servers' now
         if self._settings.idle_ms is not None:
             self._sweep_later()
 
@@ -104,6 +119,10 @@ class Server:
         for server in self._servers:
             server.close()
         self._servers.clear()
+        for _, sockets in self._bound:
+            for one in sockets:
+                one.close()
+        self._bound.clear()
         if self._sweep is not None:
             self._sweep.cancel()
             self._sweep = None
@@ -133,6 +152,10 @@ class Server:
             connection.abort()
 
     # What the node's effects ask for
+
+    def obey(self, settings: ConnectionSettings) -> None:
+        """From now on these bounds hold for new connections; those there are stay."""
+        self._settings = settings
 
     def answer(self, call: Call, response: Message | None) -> None:
         """Nothing happens when the connection is gone."""

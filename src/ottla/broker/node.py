@@ -3,7 +3,8 @@
 A node owns no state of its own: it hands each event to the machine it belongs to and puts their
 effects in order. Metadata takes one more step: what the controller decided comes back as a flushed
 end of the metadata log, is folded into the image, followed by the replicas, and only then are the
-parked answers released, so that whoever is told "created" can use what was created.
+parked answers released, so that whoever is told "created" can use what was created. Coordinators
+follow the replicas: they live on partitions, and wait for their flushes.
 
 Life: `start` once, `step` for every event, `stop` when it shall end (its flushes are performed), and
 `close` after that. Elsewhere: who may ask what, see `route.py`; who builds a node, see `wiring.py`.
@@ -17,14 +18,18 @@ from ottla.broker.route import Routes
 from ottla.core.controller.controller import Controller
 from ottla.core.controller.topics import TopicDefaults
 from ottla.core.controller.wanted import provide_topics
-from ottla.core.effect import METADATA_PARTITION, Effect
+from ottla.core.effect import METADATA_PARTITION, Effect, Reconfigure
 from ottla.core.event import Disconnected, Event, Flushed, Received, Ticked
-from ottla.core.metadata.image import Current
+from ottla.core.group.group import Groups
+from ottla.core.metadata.image import BROKER_RESOURCE, Current
 from ottla.core.metadata.local import LocalMetadataLog
 from ottla.core.port import Entropy
 from ottla.core.replica.table import ReplicaTable
+from ottla.core.shard.shards import Shards
 from ottla.core.waiting import WaitList
 from ottla.settings.environment import TopicToCreate
+from ottla.settings.in_force import InForce
+from ottla.types import BrokerId
 
 
 @final
@@ -32,12 +37,15 @@ from ottla.settings.environment import TopicToCreate
 class Node:
     """`now_ms` is the wall clock in milliseconds and never runs backwards."""
 
+    node_id: BrokerId
+    in_force: InForce
     routes: Routes
     waiting: WaitList
     current: Current
     metadata_log: LocalMetadataLog
     controller: Controller
     replicas: ReplicaTable
+    groups: Shards[Groups]
     topics_wanted: tuple[TopicToCreate, ...]
     defaults: TopicDefaults
     entropy: Entropy
@@ -45,8 +53,10 @@ class Node:
     def start(self, now_ms: int) -> list[Effect]:
         """Claim the metadata log and open every partition that the image places here."""
         self.current.image = self.current.image.fold(self.metadata_log.replay())
-        effects = self.controller.start(now_ms)
+        effects = self._obey_configs(now_ms)
+        effects += self.controller.start(now_ms)
         effects += self.replicas.load(self.current.image, now_ms)
+        effects += self.groups.load(now_ms)
         effects += provide_topics(
             now_ms, self.controller, self.topics_wanted, self.defaults, self.entropy
         )
@@ -78,7 +88,10 @@ class Node:
             case Flushed():
                 return self._flushed(now_ms, event)
             case Ticked():
-                return self.waiting.expire(now_ms) + self.replicas.tick(now_ms)
+                effects = self.waiting.expire(now_ms)
+                effects += self.replicas.tick(now_ms)
+                effects += self.groups.tick(now_ms)
+                return effects
             case Disconnected():
                 self.waiting.drop_connection(event.connection_id)
                 return []
@@ -87,10 +100,8 @@ class Node:
 
     def next_deadline_ms(self) -> int | None:
         """When `Ticked` is wanted next; None: never."""
-        waiting_ms, replicas_ms = self.waiting.next_ms(), self.replicas.next_ms()
-        if waiting_ms is None or replicas_ms is None:
-            return replicas_ms if waiting_ms is None else waiting_ms
-        return min(waiting_ms, replicas_ms)
+        due_ms = (self.waiting.next_ms(), self.replicas.next_ms(), self.groups.next_ms())
+        return min((one for one in due_ms if one is not None), default=None)
 
     def stop(self, now_ms: int) -> list[Effect]:
         """Nothing new is decided any more; what is written goes to the disk. Then `close`."""
@@ -114,13 +125,18 @@ class Node:
         if event.error is not None or self.replicas.is_offline:
             return self._offline(now_ms, f"{event.partition}: {event.error}")
         if event.partition != METADATA_PARTITION:
-            return self.replicas.flushed(event.partition, event.end_offset, now_ms)
+            return self.replicas.flushed(event.partition, event.end_offset, now_ms) + (
+                self.groups.flushed(event.partition)
+            )
         self.replicas.settle()
         effects: list[Effect] = []
         for entry in self.metadata_log.committed(event.end_offset):
             image, delta = self.current.image.apply(entry)
             self.current.image = image
             effects += self.replicas.follow(image, delta, now_ms)
+            effects += self.groups.follow(delta, now_ms)
+            if any(kind == BROKER_RESOURCE for kind, _ in delta.configs_changed):
+                effects += self._obey_configs(now_ms)
             effects += self.controller.committed(entry, image)
         return effects
 
@@ -131,4 +147,15 @@ class Node:
             return []
         effects = self.replicas.go_offline(why, now_ms)
         effects += self.controller.go_offline(why)
+        effects += self.groups.drop_lost()
         return effects
+
+    def _obey_configs(self, now_ms: int) -> list[Effect]:
+        """The broker's own settings are those the image says, from the next event on."""
+        image = self.current.image
+        own = image.configs.get((BROKER_RESOURCE, str(self.node_id)), {})
+        of_all = image.configs.get((BROKER_RESOURCE, ""), {})
+        if not self.in_force.follow(own, of_all):
+            return []
+        settings = self.in_force.settings
+        return [Reconfigure(settings), *self.replicas.obey(settings, image, now_ms)]

@@ -9,22 +9,43 @@ from dataclasses import dataclass
 from typing import Final, final
 
 from ottla.broker.handle import (
+    alter_configs,
+    alter_partition_reassignments,
+    alter_replica_log_dirs,
     api_versions,
     create_partitions,
     create_topics,
+    delete_groups,
     delete_records,
     delete_topics,
     describe_cluster,
     describe_configs,
+    describe_groups,
+    describe_log_dirs,
     describe_producers,
+    describe_quorum,
     describe_topic_partitions,
+    elect_leaders,
     fetch,
     find_coordinator,
+    heartbeat,
+    incremental_alter_configs,
     init_producer_id,
+    join_group,
+    leave_group,
+    list_config_resources,
+    list_groups,
     list_offsets,
+    list_partition_reassignments,
     metadata,
+    offset_commit,
+    offset_delete,
+    offset_fetch,
     offset_for_leader_epoch,
     produce,
+    sync_group,
+    unregister_broker,
+    update_features,
 )
 from ottla.broker.node import Node
 from ottla.broker.route import AnyRoute, Route, Routes
@@ -32,36 +53,60 @@ from ottla.core.controller.brokers import Registration
 from ottla.core.controller.controller import Controller
 from ottla.core.controller.producer_ids import ProducerIds
 from ottla.core.controller.topics import TopicDefaults
+from ottla.core.group.group import Groups
 from ottla.core.log.recovery import Shutdown
 from ottla.core.metadata.broker import Endpoint
 from ottla.core.metadata.image import Current, Image
 from ottla.core.metadata.local import LocalMetadataLog, metadata_log_settings
+from ottla.core.metadata.partition import OFFSETS_TOPIC
 from ottla.core.metadata.reach import Reach
 from ottla.core.port import Disk, Entropy
 from ottla.core.replica.fetch_session import Sessions
 from ottla.core.replica.table import ReplicaTable
+from ottla.core.shard.shards import Shards
 from ottla.core.waiting import WaitList
 from ottla.settings.broker import BrokerSettings
-from ottla.settings.describe import BrokerLayers
 from ottla.settings.environment import TopicToCreate
+from ottla.settings.in_force import InForce
 from ottla.settings.parse import Resolved
 from ottla.types import Uuid
+from ottla.wire.message.alter_configs import AlterConfigsRequest
+from ottla.wire.message.alter_partition_reassignments import AlterPartitionReassignmentsRequest
+from ottla.wire.message.alter_replica_log_dirs import AlterReplicaLogDirsRequest
 from ottla.wire.message.api_versions import ApiVersionsRequest
 from ottla.wire.message.create_partitions import CreatePartitionsRequest
 from ottla.wire.message.create_topics import CreateTopicsRequest
+from ottla.wire.message.delete_groups import DeleteGroupsRequest
 from ottla.wire.message.delete_records import DeleteRecordsRequest
 from ottla.wire.message.delete_topics import DeleteTopicsRequest
 from ottla.wire.message.describe_cluster import DescribeClusterRequest
 from ottla.wire.message.describe_configs import DescribeConfigsRequest
+from ottla.wire.message.describe_groups import DescribeGroupsRequest
+from ottla.wire.message.describe_log_dirs import DescribeLogDirsRequest
 from ottla.wire.message.describe_producers import DescribeProducersRequest
+from ottla.wire.message.describe_quorum import DescribeQuorumRequest
 from ottla.wire.message.describe_topic_partitions import DescribeTopicPartitionsRequest
+from ottla.wire.message.elect_leaders import ElectLeadersRequest
 from ottla.wire.message.fetch import FetchRequest
 from ottla.wire.message.find_coordinator import FindCoordinatorRequest
+from ottla.wire.message.heartbeat import HeartbeatRequest
+from ottla.wire.message.incremental_alter_configs import IncrementalAlterConfigsRequest
 from ottla.wire.message.init_producer_id import InitProducerIdRequest
+from ottla.wire.message.join_group import JoinGroupRequest
+from ottla.wire.message.leave_group import LeaveGroupRequest
+from ottla.wire.message.list_config_resources import ListConfigResourcesRequest
+from ottla.wire.message.list_groups import ListGroupsRequest
 from ottla.wire.message.list_offsets import ListOffsetsRequest
+from ottla.wire.message.list_partition_reassignments import ListPartitionReassignmentsRequest
 from ottla.wire.message.metadata import MetadataRequest
+from ottla.wire.message.offset_commit import OffsetCommitRequest
+from ottla.wire.message.offset_delete import OffsetDeleteRequest
+from ottla.wire.message.offset_fetch import OffsetFetchRequest
 from ottla.wire.message.offset_for_leader_epoch import OffsetForLeaderEpochRequest
 from ottla.wire.message.produce import ProduceRequest
+from ottla.wire.message.sync_group import SyncGroupRequest
+from ottla.wire.message.unregister_broker import UnregisterBrokerRequest
+from ottla.wire.message.update_features import UpdateFeaturesRequest
 
 _PLAINTEXT: Final = 0
 
@@ -89,6 +134,7 @@ def assemble(premises: Premises) -> Node:
     """
     settings, entropy = premises.settings, premises.entropy
     current = Current(Image())
+    in_force = InForce(premises.given, settings)
     waiting = WaitList()
     metadata_log = LocalMetadataLog.open(
         premises.disk,
@@ -105,13 +151,21 @@ def assemble(premises: Premises) -> Node:
         bytes_between_snapshots_max=settings.metadata_log.bytes_between_snapshots_max,
     )
     replicas = ReplicaTable(premises.disk, entropy, settings, waiting, premises.shutdown)
+    groups = Shards(
+        OFFSETS_TOPIC, replicas, lambda number: Groups(number, settings.groups, entropy)
+    )
     return Node(
-        routes=_routes(premises, current, waiting, controller, replicas),
+        node_id=settings.node_id,
+        in_force=in_force,
+        routes=_routes(
+            premises, current, waiting, controller, replicas, groups, metadata_log, in_force
+        ),
         waiting=waiting,
         current=current,
         metadata_log=metadata_log,
         controller=controller,
         replicas=replicas,
+        groups=groups,
         topics_wanted=premises.topics_wanted,
         defaults=_defaults(settings),
         entropy=entropy,
@@ -124,10 +178,12 @@ def _routes(
     waiting: WaitList,
     controller: Controller,
     replicas: ReplicaTable,
+    groups: Shards[Groups],
+    metadata_log: LocalMetadataLog,
+    in_force: InForce,
 ) -> Routes:
     """Every API this node answers. Left whole on purpose: it is a table."""
     settings, entropy, cluster_id = premises.settings, premises.entropy, premises.cluster_id
-    layers = BrokerLayers(premises.given)
     defaults = _defaults(settings)
     sessions = Sessions(entropy, settings.fetch.sessions_max)
     producer_ids = ProducerIds(controller)
@@ -176,15 +232,80 @@ def _routes(
             find_coordinator.VERSIONS,
             FindCoordinatorRequest,
             find_coordinator.HandleFindCoordinator(
-                current=current, node_id=settings.node_id, reach=reach
+                current=current,
+                controller=controller,
+                defaults=defaults,
+                settings=settings,
+                entropy=entropy,
+                reach=reach,
             ),
+        ),
+        Route(
+            join_group.API_KEY,
+            join_group.VERSIONS,
+            JoinGroupRequest,
+            join_group.HandleJoinGroup(groups),
+        ),
+        Route(
+            sync_group.API_KEY,
+            sync_group.VERSIONS,
+            SyncGroupRequest,
+            sync_group.HandleSyncGroup(groups),
+        ),
+        Route(
+            heartbeat.API_KEY,
+            heartbeat.VERSIONS,
+            HeartbeatRequest,
+            heartbeat.HandleHeartbeat(groups),
+        ),
+        Route(
+            leave_group.API_KEY,
+            leave_group.VERSIONS,
+            LeaveGroupRequest,
+            leave_group.HandleLeaveGroup(groups),
+        ),
+        Route(
+            offset_commit.API_KEY,
+            offset_commit.VERSIONS,
+            OffsetCommitRequest,
+            offset_commit.HandleOffsetCommit(groups, current),
+        ),
+        Route(
+            offset_fetch.API_KEY,
+            offset_fetch.VERSIONS,
+            OffsetFetchRequest,
+            offset_fetch.HandleOffsetFetch(groups, current),
+        ),
+        Route(
+            offset_delete.API_KEY,
+            offset_delete.VERSIONS,
+            OffsetDeleteRequest,
+            offset_delete.HandleOffsetDelete(groups, current),
+        ),
+        Route(
+            describe_groups.API_KEY,
+            describe_groups.VERSIONS,
+            DescribeGroupsRequest,
+            describe_groups.HandleDescribeGroups(groups),
+        ),
+        Route(
+            list_groups.API_KEY,
+            list_groups.VERSIONS,
+            ListGroupsRequest,
+            list_groups.HandleListGroups(groups),
+        ),
+        Route(
+            delete_groups.API_KEY,
+            delete_groups.VERSIONS,
+            DeleteGroupsRequest,
+            delete_groups.HandleDeleteGroups(groups),
         ),
         Route(
             create_topics.API_KEY,
             create_topics.VERSIONS,
             CreateTopicsRequest,
             create_topics.HandleCreateTopics(
-                controller=controller, defaults=defaults, layers=layers, entropy=entropy
+                controller=controller, defaults=defaults, in_force=in_force, entropy=entropy
             ),
         ),
         Route(
@@ -220,7 +341,7 @@ def _routes(
             describe_configs.VERSIONS,
             DescribeConfigsRequest,
             describe_configs.HandleDescribeConfigs(
-                current=current, node_id=settings.node_id, layers=layers
+                current=current, node_id=settings.node_id, layers=in_force.layers
             ),
         ),
         Route(
@@ -254,8 +375,95 @@ def _routes(
             ),
         ),
     ]
+    rows += _administration(premises, current, controller, replicas, metadata_log, in_force)
     routes = Routes(rows, versions)
     return routes
+
+
+def _administration(
+    premises: Premises,
+    current: Current,
+    controller: Controller,
+    replicas: ReplicaTable,
+    metadata_log: LocalMetadataLog,
+    in_force: InForce,
+) -> list[AnyRoute]:
+    """What operators ask to see a node's state and to change it. A table, left whole on purpose."""
+    node_id, disk = premises.settings.node_id, premises.disk
+    return [
+        Route(
+            alter_configs.API_KEY,
+            alter_configs.VERSIONS,
+            AlterConfigsRequest,
+            alter_configs.HandleAlterConfigs(
+                controller=controller, in_force=in_force, node_id=node_id
+            ),
+        ),
+        Route(
+            alter_replica_log_dirs.API_KEY,
+            alter_replica_log_dirs.VERSIONS,
+            AlterReplicaLogDirsRequest,
+            alter_replica_log_dirs.HandleAlterReplicaLogDirs(disk=disk, replicas=replicas),
+        ),
+        Route(
+            describe_log_dirs.API_KEY,
+            describe_log_dirs.VERSIONS,
+            DescribeLogDirsRequest,
+            describe_log_dirs.HandleDescribeLogDirs(disk=disk, replicas=replicas),
+        ),
+        Route(
+            elect_leaders.API_KEY,
+            elect_leaders.VERSIONS,
+            ElectLeadersRequest,
+            elect_leaders.HandleElectLeaders(controller=controller),
+        ),
+        Route(
+            incremental_alter_configs.API_KEY,
+            incremental_alter_configs.VERSIONS,
+            IncrementalAlterConfigsRequest,
+            incremental_alter_configs.HandleIncrementalAlterConfigs(
+                controller=controller, in_force=in_force, node_id=node_id
+            ),
+        ),
+        Route(
+            alter_partition_reassignments.API_KEY,
+            alter_partition_reassignments.VERSIONS,
+            AlterPartitionReassignmentsRequest,
+            alter_partition_reassignments.HandleAlterPartitionReassignments(controller=controller),
+        ),
+        Route(
+            list_partition_reassignments.API_KEY,
+            list_partition_reassignments.VERSIONS,
+            ListPartitionReassignmentsRequest,
+            list_partition_reassignments.HandleListPartitionReassignments(current=current),
+        ),
+        Route(
+            describe_quorum.API_KEY,
+            describe_quorum.VERSIONS,
+            DescribeQuorumRequest,
+            describe_quorum.HandleDescribeQuorum(
+                current=current, log=metadata_log, node_id=node_id
+            ),
+        ),
+        Route(
+            update_features.API_KEY,
+            update_features.VERSIONS,
+            UpdateFeaturesRequest,
+            update_features.HandleUpdateFeatures(controller=controller, node_id=node_id),
+        ),
+        Route(
+            unregister_broker.API_KEY,
+            unregister_broker.VERSIONS,
+            UnregisterBrokerRequest,
+            unregister_broker.HandleUnregisterBroker(controller=controller, node_id=node_id),
+        ),
+        Route(
+            list_config_resources.API_KEY,
+            list_config_resources.VERSIONS,
+            ListConfigResourcesRequest,
+            list_config_resources.HandleListConfigResources(current=current),
+        ),
+    ]
 
 
 def _defaults(settings: BrokerSettings) -> TopicDefaults:

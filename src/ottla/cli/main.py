@@ -42,6 +42,12 @@ def _topic() -> Command:
     return topic
 
 
+def _config() -> Command:
+    from ottla.cli import config
+
+    return config
+
+
 def _produce() -> Command:
     from ottla.cli import produce
 
@@ -62,7 +68,8 @@ def _log() -> Command:
 
 COMMANDS: Final[dict[str, Entry]] = {
     "serve": Entry("run a broker", _serve),
-    "topic": Entry("create, list, describe and delete topics", _topic),
+    "topic": Entry("create, list, describe, alter and delete topics", _topic),
+    "config": Entry("describe and alter settings of topics, brokers and groups", _config),
     "produce": Entry("send lines from standard input to a topic", _produce),
     "consume": Entry("print the records of a topic", _consume),
     "log": Entry("verify what a log directory holds", _log),

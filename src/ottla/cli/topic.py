@@ -1,8 +1,8 @@
-"""`ottla topic`: create, list, describe and delete topics.
+"""`ottla topic`: create, list, describe, alter and delete topics.
 
 What it prints is what Kafka's own tool prints, tabs included, because scripts read it.
 
-Elsewhere: growing topics and altering configurations are not there yet.
+Elsewhere: settings with where they come from, and all there is to do with them, see `config.py`.
 """
 
 import argparse
@@ -10,6 +10,8 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from ottla.cli.bootstrap import FAILED, add_bootstrap, complain, run_with_client, whole_number
+from ottla.cli.config import change_configs, key_value
+from ottla.client.configs import Change, Kind, Operation, Resource
 from ottla.errors import ApiError, ErrorCode, LocalProtocolError, RemoteProtocolError, error_name
 from ottla.types import NO_LEADER, uuid_to_text
 
@@ -23,6 +25,7 @@ _PAGES_MAX: Final = 10_000
 _PARTITIONS_MAX: Final = 2**31 - 1
 _REPLICAS_MAX: Final = 2**15 - 1
 
+_WRONG_USAGE: Final = 2
 _UNKNOWN: Final = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
 
 Eligible = Mapping[tuple[str, int], tuple[Sequence[int], Sequence[int]]]
@@ -50,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--config",
         action="append",
         default=[],
-        type=_config,
+        type=key_value,
         metavar="KEY=VALUE",
         help="a topic setting, such as retention.ms=60000; may be given several times",
     )
@@ -63,19 +66,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     describe = actions.add_parser("describe", help="print partitions, leaders and settings")
     describe.add_argument("names", nargs="*", metavar="NAME", help="which topics (else all)")
 
+    alter = actions.add_parser("alter", help="add partitions, change settings")
+    _add_alter_arguments(alter)
+
     delete = actions.add_parser("delete", help="delete topics and all their records")
     delete.add_argument("names", nargs="+", metavar="NAME")
     delete.add_argument("--if-exists", action="store_true", help="a topic that is gone is fine")
 
-    for action in (create, listing, describe, delete):
+    for action in (create, listing, describe, alter, delete):
         add_bootstrap(action)
 
 
-def _config(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not name.strip():
-        raise argparse.ArgumentTypeError(f"{text!r}: KEY=VALUE is expected")
-    return name.strip(), value
+def _add_alter_arguments(alter: argparse.ArgumentParser) -> None:
+    alter.add_argument("name", metavar="NAME")
+    alter.add_argument(
+        "--partitions",
+        type=whole_number(1, _PARTITIONS_MAX),
+        metavar="N",
+        help="how many there shall be in all; never fewer than there are",
+    )
+    alter.add_argument(
+        "--config",
+        action="append",
+        default=[],
+        type=key_value,
+        metavar="KEY=VALUE",
+        help="a topic setting, effective at once; may be given several times",
+    )
+    alter.add_argument(
+        "--unset",
+        action="append",
+        default=[],
+        metavar="KEY",
+        help="take a topic setting back; may be given several times",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -87,6 +111,8 @@ def run(args: argparse.Namespace) -> int:
                 return await _list(client)
             case "describe":
                 return await _describe(client, list(args.names))
+            case "alter":
+                return await _alter(client, args)
             case "delete":
                 return await _delete(client, list(args.names), if_exists=args.if_exists)
         raise AssertionError("argparse lets no other action through")
@@ -126,6 +152,43 @@ async def _create(client: "Client", args: argparse.Namespace) -> int:
         return FAILED
     print(f"Created topic {topic.name}.")
     return 0
+
+
+async def _alter(client: "Client", args: argparse.Namespace) -> int:
+    """Settings first: a refused one leaves the topic as it was."""
+    changes = [
+        *(Change(name, Operation.SET, value) for name, value in args.config),
+        *(Change(name, Operation.DELETE, None) for name in args.unset),
+    ]
+    if not changes and args.partitions is None:
+        complain("Nothing to change: give --partitions, --config or --unset.")
+        return _WRONG_USAGE
+    name = args.name
+    try:
+        if changes:
+            await change_configs(client, Resource(Kind.TOPIC, name), changes)
+            print(f"Completed updating config for topic {name}.")
+        if args.partitions is not None:
+            await _grow(client, name, args.partitions)
+            print(f"Topic {name} has {args.partitions} partitions.")
+    except ApiError as error:
+        if error.code == _UNKNOWN:
+            complain(f"Topic '{name}' does not exist. See: ottla topic list")
+        else:
+            complain(f"Topic '{name}' was not altered: {error}")
+        return FAILED
+    return 0
+
+
+async def _grow(client: "Client", name: str, partition_count: int) -> None:
+    from ottla.client.admin import check_grown_untrusted, grow_request
+    from ottla.wire.api import CREATE_PARTITIONS
+    from ottla.wire.message.create_partitions import CreatePartitionsResponse
+
+    request = grow_request(name, partition_count, _TIMEOUT_MS)
+    response = await client.ask_controller(CREATE_PARTITIONS, request)
+    assert isinstance(response, CreatePartitionsResponse)
+    check_grown_untrusted(name, response)
 
 
 async def _list(client: "Client") -> int:

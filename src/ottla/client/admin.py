@@ -1,6 +1,6 @@
 """Questions about topics, as requests, and what the answers mean.
 
-Created, deleted and described through the same codecs as everything else; an error code of the
+Created, grown, deleted and described through the same codecs as everything else; an error code of the
 protocol becomes an `ApiError` that names the topic. Elsewhere: whom to ask and how often,
 `aio/client.py`; how it is printed, `cli/topic.py`.
 """
@@ -10,6 +10,11 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ottla.errors import ApiError, ErrorCode, RemoteProtocolError
+from ottla.wire.message.create_partitions import (
+    CreatePartitionsRequest,
+    CreatePartitionsResponse,
+    CreatePartitionsTopic,
+)
 from ottla.wire.message.create_topics import (
     CreatableTopic,
     CreatableTopicConfig,
@@ -62,6 +67,20 @@ def check_created_untrusted(name: str, response: CreateTopicsResponse) -> None:
         if topic.name == name:
             return _check(topic.error_code, topic.error_message)
     raise RemoteProtocolError(f"the answer to CreateTopics says nothing of topic {name!r}")
+
+
+def grow_request(name: str, partition_count: int, timeout_ms: int) -> CreatePartitionsRequest:
+    """`partition_count`: how many there shall be in all."""
+    topic = CreatePartitionsTopic(name=name, count=partition_count, assignments=None)
+    return CreatePartitionsRequest(topics=[topic], timeout_ms=timeout_ms)
+
+
+def check_grown_untrusted(name: str, response: CreatePartitionsResponse) -> None:
+    """Raises ApiError if the topic did not grow."""
+    for topic in response.results:
+        if topic.name == name:
+            return _check(topic.error_code, topic.error_message)
+    raise RemoteProtocolError(f"the answer to CreatePartitions says nothing of topic {name!r}")
 
 
 def delete_request(name: str, timeout_ms: int) -> DeleteTopicsRequest:

@@ -9,6 +9,7 @@ Built per request, hence plain slotted classes with written-out constructors (ST
 from typing import Final, TypeAlias, final
 
 from ottla.core.port import File
+from ottla.settings.broker import BrokerSettings
 from ottla.types import TopicPartition
 from ottla.wire.api import Message
 from ottla.wire.server import Call
@@ -78,6 +79,16 @@ class WriteWhole:
 
 
 @final
+class Reconfigure:
+    """The broker's settings were changed by a request: what the shell itself goes by changes too."""
+
+    __slots__ = ("settings",)
+
+    def __init__(self, settings: BrokerSettings) -> None:
+        self.settings = settings
+
+
+@final
 class Halt:
     """Stop the whole process: going on would break a promise. `reason` is logged as an ERROR."""
 
@@ -87,4 +98,4 @@ class Halt:
         self.reason = reason
 
 
-Effect: TypeAlias = Reply | Close | Flush | WriteWhole | Halt
+Effect: TypeAlias = Reply | Close | Flush | WriteWhole | Reconfigure | Halt

@@ -8,7 +8,7 @@ A call that the disk refuses raises `OSError`; whoever holds the state says what
 """
 
 from collections.abc import Sequence
-from typing import Protocol, final
+from typing import NamedTuple, Protocol, final
 
 from ottla.types import Uuid
 
@@ -41,8 +41,18 @@ class File(Protocol):
         """Give the descriptor back. A later call opens the file again."""
 
 
+class Volume(NamedTuple):
+    """Where a log directory is, for people to read, and the room on its file system."""
+
+    path: str
+    total_bytes: int
+    usable_bytes: int
+
+
 class Disk(Protocol):
     """One log directory."""
+
+    def volume(self) -> Volume: ...
 
     def open(self, path: str) -> File:
         """The file at `path`, made empty if it is not there. The directory must exist."""

@@ -58,16 +58,20 @@ _LITTLE_UINT: Final = Struct("<I")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Codec:
-    """A codec by Kafka's name. `decompress` is bounded by its second argument."""
+    """A codec by Kafka's name. `compress` takes a level, `decompress` is bounded by its second
+    argument."""
 
     name: str
-    compress: Callable[[bytes], bytes]
+    compress: Callable[[bytes, int | None], bytes]
     decompress: Callable[[memoryview, int], bytes]
 
 
-def compress(codec: int, data: bytes) -> bytes:
-    """`data` in Kafka's framing of `codec`, one of the keys of `CODECS`."""
-    return CODECS[codec].compress(data)
+def compress(codec: int, data: bytes, level: int | None = None) -> bytes:
+    """`data` in Kafka's framing of `codec`, one of the keys of `CODECS`.
+
+    `level`: how hard gzip and zstd shall try (KIP-390), None: as usual. The others know one way.
+    """
+    return CODECS[codec].compress(data, level)
 
 
 def decompress_untrusted(codec: int, data: bytes | bytearray | memoryview, bytes_max: int) -> bytes:
@@ -86,7 +90,7 @@ def _broken(name: str, why: object) -> RemoteProtocolError:
     return RemoteProtocolError(f"{name} data is broken: {why}")
 
 
-def _compress_none(data: bytes) -> bytes:
+def _compress_none(data: bytes, level: int | None) -> bytes:
     return data
 
 
@@ -96,8 +100,8 @@ def _decompress_none(data: memoryview, bytes_max: int) -> bytes:
     return bytes(data)
 
 
-def _compress_gzip(data: bytes) -> bytes:
-    how = zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP_WINDOW)
+def _compress_gzip(data: bytes, level: int | None) -> bytes:
+    how = zlib.compressobj(_GZIP_LEVEL if level is None else level, zlib.DEFLATED, _GZIP_WINDOW)
     return how.compress(data) + how.flush()
 
 
@@ -125,7 +129,7 @@ def _decompress_gzip(data: memoryview, bytes_max: int) -> bytes:
     raise _broken("gzip", f"more than {_GZIP_MEMBERS_MAX} members")
 
 
-def _compress_snappy(data: bytes) -> bytes:
+def _compress_snappy(data: bytes, level: int | None) -> bytes:
     from cramjam import snappy  # imported where first used: it costs more than the whole package
 
     out = [_XERIAL_HEADER]
@@ -182,9 +186,10 @@ def _xerial_blocks(data: memoryview, bytes_max: int) -> list[memoryview]:
     return blocks
 
 
-def _compress_lz4(data: bytes) -> bytes:
+def _compress_lz4(data: bytes, level: int | None) -> bytes:
     from cramjam import lz4
 
+    # cramjam compresses alike at every level.
     # The module's `compress` links its blocks, which Kafka's reader refuses.
     how = lz4.Compressor(level=1, content_checksum=False, block_linked=False)
     how.compress(data)
@@ -286,10 +291,10 @@ def _xxh32_below_16(data: bytes) -> int:
     return value ^ value >> 16
 
 
-def _compress_zstd(data: bytes) -> bytes:
+def _compress_zstd(data: bytes, level: int | None) -> bytes:
     from cramjam import zstd
 
-    return bytes(zstd.compress(data, _ZSTD_LEVEL))
+    return bytes(zstd.compress(data, _ZSTD_LEVEL if level is None else level))
 
 
 def _decompress_zstd(data: memoryview, bytes_max: int) -> bytes:

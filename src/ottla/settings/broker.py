@@ -69,6 +69,10 @@ OWN_DEFAULTS: Final[Mapping[str, str]] = {
 }
 
 
+_COUNT_DIGITS_MAX: Final = 10
+"""A number of connections is a whole number of 32 bits."""
+
+
 class TopicCreationSettings(NamedTuple):
     """How a topic is made when the client does not say."""
 
@@ -224,9 +228,9 @@ def topic_defaults_of(values: Values) -> Mapping[str, str]:
         for synonym in setting.synonyms:
             given = values.text_or_none(synonym.name)
             if given is not None:
-                values.value_or_none(synonym.name)  # refuses, naming the broker's key
-                factored = synonym.factor > 1
-                text = str(values.integer(synonym.name) * synonym.factor) if factored else given
+                value = values.value_or_none(synonym.name)  # refuses, naming the broker's key
+                is_number = isinstance(value, int) and not isinstance(value, bool)
+                text = str(values.integer(synonym.name) * synonym.factor) if is_number else given
                 break
         if text is not None:
             defaults[setting.name] = text.strip()
@@ -352,11 +356,12 @@ def _per_host_overrides(values: Values) -> Mapping[str, int]:
         host, colon, count = pair.strip().rpartition(":")
         if not pair.strip():
             continue
-        if not (host and colon and count.isascii() and count.isdigit()):
+        few = len(count.lstrip("0")) <= _COUNT_DIGITS_MAX
+        if not (host and colon and count.isascii() and count.isdigit() and few):
             raise ConfigurationError(
                 f"{values.where(key)}: {key}={values.string(key)}: a list of host:number is expected"
             )
-        overrides[host] = int(count)
+        overrides[host] = int(count.lstrip("0") or "0")
     return overrides
 
 

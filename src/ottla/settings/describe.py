@@ -10,7 +10,7 @@ Elsewhere: which of these a client asked for, and whether it may; that is the ha
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import dropwhile
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -19,9 +19,13 @@ from ottla.settings import broker, topic
 from ottla.settings.definition import READ_ONLY, Setting, Source, Synonym, Type
 from ottla.settings.documentation import documentation_of
 from ottla.settings.parse import Resolved, Values, text_of, value_of
-from ottla.settings.table import group
+from ottla.settings.table import client_metrics, group
 
 GROUP_SETTINGS: Final[Mapping[str, Setting]] = {setting.name: setting for setting in group.SETTINGS}
+
+CLIENT_METRICS_SETTINGS: Final[Mapping[str, Setting]] = {
+    setting.name: setting for setting in client_metrics.SETTINGS
+}
 
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -76,6 +80,24 @@ def describe_broker(layers: BrokerLayers) -> list[Described]:
     return [_described_of_broker(name, layers, given) for name in sorted(names | set(given))]
 
 
+def describe_all_brokers(dynamic_default: Mapping[str, str]) -> list[Described]:
+    """What requests have set for all brokers, sorted by name, and nothing of what is below it."""
+    layers = BrokerLayers({}, dynamic_default=dynamic_default)
+    given = layers.given()
+    described = [_described_of_broker(name, layers, given) for name in sorted(dynamic_default)]
+    return [
+        replace(
+            one,
+            synonyms=tuple(
+                synonym
+                for synonym in one.synonyms
+                if synonym.source is Source.DYNAMIC_DEFAULT_BROKER
+            ),
+        )
+        for one in described
+    ]
+
+
 def describe_topic(overrides: Mapping[str, str], layers: BrokerLayers) -> list[Described]:
     """Every public setting of a topic with these overrides, sorted by name."""
     defaults = broker.topic_defaults_of(_values(layers.given()))
@@ -114,6 +136,18 @@ def describe_group(overrides: Mapping[str, str], layers: BrokerLayers) -> list[D
             synonyms = (DescribedSynonym(setting.name, value, Source.DYNAMIC_GROUP), *synonyms)
         described.append(_described(setting, value, synonyms, "", read_only=False))
     return sorted(described, key=_by_name)
+
+
+def describe_client_metrics(values: Mapping[str, str]) -> list[Described]:
+    """Every setting of a client metrics subscription, sorted by name."""
+    described = []
+    for setting in CLIENT_METRICS_SETTINGS.values():
+        value = _canonical(setting, values.get(setting.name, setting.default))
+        synonyms: tuple[DescribedSynonym, ...] = ()
+        if setting.name in values:
+            synonyms = (DescribedSynonym(setting.name, value, Source.DYNAMIC_CLIENT_METRICS),)
+        described.append(_described(setting, value, synonyms, "", read_only=False))
+    return described
 
 
 def _described_of_broker(

@@ -12,7 +12,6 @@ TOPIC: Final[Mapping[str, str]] = {
     "compact keeps the last record of each key; both may be given, and none keeps everything. This "
     "version does not compact yet: a topic with compact alone keeps everything.",
     "compression.gzip.level": "How hard gzip works where the broker compresses; -1: gzip's default.",
-    "compression.lz4.level": "How hard lz4 works where the broker compresses.",
     "compression.type": "The codec batches are stored with; producer keeps the producer's.",
     "compression.zstd.level": "How hard zstd works where the broker compresses.",
     "delete.retention.ms": "How long a compacted topic keeps the markers of deleted keys, so that a "

@@ -5,6 +5,7 @@ or without spaces, numbers have their Java range. Nothing is expanded: `${...}` 
 """
 
 from collections.abc import Mapping
+from math import isinf
 from typing import Final, NamedTuple, final
 
 from ottla.settings.definition import ConfigurationError, Setting, Source, Type, refusal
@@ -51,9 +52,10 @@ def _typed(setting: Setting, text: str) -> Value:
 def _whole_number(setting: Setting, text: str) -> int:
     digits = text[1:] if text[:1] in ("+", "-") else text
     # The longest 64-bit number has 19 digits: int() of more would only cost time.
-    if not (digits.isascii() and digits.isdigit()) or len(digits.lstrip("0")) > 19:
+    counting = digits.lstrip("0")
+    if not (digits.isascii() and digits.isdigit()) or len(counting) > 19:
         raise ConfigurationError(refusal(setting, text, _number_range(setting)))
-    number = int(text)
+    number = int(counting or "0") * (-1 if text[0] == "-" else 1)
     half = 1 << (_BITS[setting.type] - 1)
     if not -half <= number < half:
         raise ConfigurationError(refusal(setting, text, _number_range(setting)))
@@ -79,6 +81,8 @@ def _number(setting: Setting, text: str) -> float:
 
 
 def _java_double(value: float) -> str:
+    if isinf(value):  # `1e400`: Java reads it so too
+        return "Infinity" if value > 0 else "-Infinity"
     if 1e-3 <= abs(value) < 1e7 or value == 0:
         return repr(value)
     digits = 1

@@ -54,7 +54,6 @@ class TopicSettings:
     message_bytes_max: int
     compression_type: CompressionType
     compression_gzip_level: int
-    compression_lz4_level: int
     compression_zstd_level: int
     timestamp_log_append: bool
     timestamp_before_max_ms: int | None
@@ -94,7 +93,6 @@ def topic_settings(overrides: Mapping[str, str], broker: BrokerSettings) -> Topi
         message_bytes_max=values.integer("max.message.bytes"),
         compression_type=_COMPRESSION_TYPES[values.string("compression.type")],
         compression_gzip_level=values.integer("compression.gzip.level"),
-        compression_lz4_level=values.integer("compression.lz4.level"),
         compression_zstd_level=values.integer("compression.zstd.level"),
         timestamp_log_append=values.string("message.timestamp.type") == "LogAppendTime",
         timestamp_before_max_ms=_unless_endless(values.integer("message.timestamp.before.max.ms")),
@@ -104,10 +102,13 @@ def topic_settings(overrides: Mapping[str, str], broker: BrokerSettings) -> Topi
     )
 
 
-def check_topic_overrides(overrides: Mapping[str, str | None]) -> str | None:
+def check_topic_overrides(
+    overrides: Mapping[str, str | None], defaults: Mapping[str, str] | None = None
+) -> str | None:
     """None when a topic may have these overrides, else the message for INVALID_CONFIG (40).
 
-    A null is refused as in Kafka: to remove an override is another request's operation.
+    `defaults`: what the broker has for what is not overridden (`BrokerSettings.topic_defaults`). A
+    null is refused as in Kafka: to remove an override is another request's operation.
     """
     nulls = [name for name, text in overrides.items() if text is None]
     if nulls:
@@ -125,15 +126,17 @@ def check_topic_overrides(overrides: Mapping[str, str | None]) -> str | None:
             value_of(setting, text)
         except ConfigurationError as error:
             return str(error).replace(text, shortened(text))
-    return _check_together(overrides)
+    return _check_together(overrides, defaults or {})
 
 
-def _check_together(overrides: Mapping[str, str | None]) -> str | None:
+def _check_together(overrides: Mapping[str, str | None], defaults: Mapping[str, str]) -> str | None:
     lags = []
     for name in ("min.compaction.lag.ms", "max.compaction.lag.ms"):
-        text = overrides.get(name) or SETTINGS[name].default
+        text = overrides.get(name) or defaults.get(name) or SETTINGS[name].default
         assert text is not None
-        lags.append(int(text))
+        lag_ms = value_of(SETTINGS[name], text)
+        assert isinstance(lag_ms, int)
+        lags.append(lag_ms)
     if lags[0] > lags[1]:
         return f"min.compaction.lag.ms={lags[0]} is above max.compaction.lag.ms={lags[1]}"
     if (overrides.get("remote.storage.enable") or "").strip().lower() == "true":

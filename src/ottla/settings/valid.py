@@ -158,7 +158,10 @@ def _is_pair_of_numbers(text: str) -> bool:
 
 def _is_host_port(text: str) -> bool:
     host, colon, port = text.rpartition(":")
-    return bool(host) and colon == ":" and _is_digits(port) and int(port) <= 65535
+    if not host or colon != ":" or not _is_digits(port):
+        return False
+    counting = port.lstrip("0") or "0"
+    return len(counting) <= 5 and int(counting) <= 65535
 
 
 def _is_voter(text: str) -> bool:

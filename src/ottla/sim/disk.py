@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from random import Random
 from typing import Final, final
 
-from ottla.core.port import File
+from ottla.core.port import File, Volume
 
 PAGE_BYTES: Final = 4096
 SECTOR_BYTES: Final = 512
@@ -357,6 +357,9 @@ class SimDisk:
             self.changes_names(path)
             folder, name = self._parent(path)
             folder.remove(name)
+
+    def volume(self) -> Volume:
+        return Volume("/simulated", 1 << 40, 1 << 39)
 
     def read_whole(self, path: str) -> bytes | None:
         inode = self._find(path)

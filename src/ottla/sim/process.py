@@ -17,7 +17,16 @@ from typing import Final, Protocol, assert_never, final
 
 from ottla.broker.node import Node
 from ottla.broker.wiring import Premises, assemble
-from ottla.core.effect import METADATA_PARTITION, Close, Effect, Flush, Halt, Reply, WriteWhole
+from ottla.core.effect import (
+    METADATA_PARTITION,
+    Close,
+    Effect,
+    Flush,
+    Halt,
+    Reconfigure,
+    Reply,
+    WriteWhole,
+)
 from ottla.core.event import Disconnected, Event, Flushed, Received, Ticked
 from ottla.core.log.recovery import Shutdown
 from ottla.core.port import File
@@ -385,6 +394,8 @@ class Process:
                     connection = self._connections.get(effect.connection_id)
                     if connection is not None:
                         connection.close_by_node(effect.reason)
+                case Reconfigure():
+                    pass  # bounds of a shell that has sockets
                 case Halt():
                     self._halt(effect.reason)
                     return

@@ -13,6 +13,7 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Base64;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.Iterator;
 import java.util.List;
@@ -24,6 +25,8 @@ import java.util.concurrent.Future;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.RecordsToDelete;
+import org.apache.kafka.clients.consumer.CommitFailedException;
+import org.apache.kafka.clients.consumer.ConsumerRebalanceListener;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.consumer.OffsetAndTimestamp;
@@ -34,6 +37,7 @@ import org.apache.kafka.clients.producer.RecordMetadata;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.TopicPartitionInfo;
 import org.apache.kafka.common.errors.ApiException;
+import org.apache.kafka.common.errors.RebalanceInProgressException;
 import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.header.internals.RecordHeader;
 import org.apache.kafka.common.protocol.Errors;
@@ -43,7 +47,9 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
 public final class Drive {
     private static final long CONSUME_MS_MAX = 15_000;
     private static final ObjectMapper JSON = new ObjectMapper();
+    private static final long LEAVE_MS_MAX = 15_000;
     private final String bootstrap;
+    private final Map<String, Member> members = new HashMap<>();
 
     private Drive(String bootstrap) {
         this.bootstrap = bootstrap;
@@ -91,6 +97,9 @@ public final class Drive {
             case "times": return times(request);
             case "watermarks": return watermarks(request);
             case "delete_records": return deleteRecords(request);
+            case "join": return join(request);
+            case "given": return members.get(request.get("member").asText()).given();
+            case "leave": return members.remove(request.get("member").asText()).leave();
             default: throw new IllegalArgumentException(request.get("op").asText());
         }
     }
@@ -214,6 +223,103 @@ public final class Drive {
             }
         }
         return records;
+    }
+
+    private Object join(JsonNode request) {
+        Map<String, Object> options = new HashMap<>();
+        options.put("bootstrap.servers", bootstrap);
+        options.put("group.id", request.get("group").asText());
+        options.put("enable.auto.commit", false);
+        options.put("auto.offset.reset", "earliest");
+        options.put("session.timeout.ms", 10_000);
+        options.put("heartbeat.interval.ms", 500);
+        options.put(
+                "partition.assignment.strategy",
+                request.get("strategy").asText().equals("range")
+                        ? "org.apache.kafka.clients.consumer.RangeAssignor"
+                        : "org.apache.kafka.clients.consumer.CooperativeStickyAssignor");
+        if (!request.get("instance").isNull()) {
+            options.put("group.instance.id", request.get("instance").asText());
+        }
+        Member member = new Member(options, request.get("topic").asText());
+        members.put(request.get("member").asText(), member);
+        member.start();
+        return null;
+    }
+
+    /** A consumer in a group, reading and committing on its own thread until it shall leave. */
+    private static final class Member extends Thread implements ConsumerRebalanceListener {
+        private final KafkaConsumer<byte[], byte[]> consumer;
+        private final TreeSet<Integer> partitions = new TreeSet<>();
+        private final List<List<Long>> records = new ArrayList<>();
+        private int rebalances;
+        private Throwable failure;
+        private volatile boolean leaving;
+
+        Member(Map<String, Object> options, String topic) {
+            consumer = new KafkaConsumer<>(
+                    options, new ByteArrayDeserializer(), new ByteArrayDeserializer());
+            consumer.subscribe(List.of(topic), this);
+            setDaemon(true);
+        }
+
+        @Override
+        public void run() {
+            try {
+                while (!leaving) {
+                    List<List<Long>> read = new ArrayList<>();
+                    for (ConsumerRecord<byte[], byte[]> one : consumer.poll(Duration.ofMillis(100))) {
+                        read.add(List.of((long) one.partition(), one.offset()));
+                    }
+                    if (!read.isEmpty() && committed()) {
+                        synchronized (this) {
+                            records.addAll(read);
+                        }
+                    }
+                }
+            } catch (Throwable thrown) {
+                failure = thrown;
+            } finally {
+                consumer.close();
+            }
+        }
+
+        private boolean committed() {
+            try {
+                consumer.commitSync();
+                return true;
+            } catch (CommitFailedException | RebalanceInProgressException takenAway) {
+                return false; // another member reads it
+            }
+        }
+
+        @Override
+        public synchronized void onPartitionsAssigned(Collection<TopicPartition> assigned) {
+            assigned.forEach(one -> partitions.add(one.partition()));
+            rebalances++;
+        }
+
+        @Override
+        public synchronized void onPartitionsRevoked(Collection<TopicPartition> revoked) {
+            revoked.forEach(one -> partitions.remove(one.partition()));
+        }
+
+        synchronized Object given() throws Exception {
+            if (failure != null) {
+                throw new IllegalStateException(failure);
+            }
+            return Map.of(
+                    "partitions", new ArrayList<>(partitions),
+                    "records", new ArrayList<>(records),
+                    "rebalances", rebalances);
+        }
+
+        Object leave() throws Exception {
+            leaving = true;
+            join(LEAVE_MS_MAX);
+            given();
+            return null;
+        }
     }
 
     private static ObjectNode seen(ConsumerRecord<byte[], byte[]> record) {

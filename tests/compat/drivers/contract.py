@@ -15,6 +15,7 @@ with headers `[[name, bytes], …]`; what was read also has its `offset`. Operat
     topics                                              [name, …]
     partitions      topic                               [id, …]
     delete          topic                               null
+    alter           topic, configs                      null; old clients replace all settings by it
     produce         topic, codec, records, idempotent   [{partition, offset}, …] in records' order;
                     (true; absent: client's default),   offset null if the client doesn't tell
                     batch_bytes, request_bytes
@@ -24,20 +25,33 @@ with headers `[[name, bytes], …]`; what was read also has its `offset`. Operat
     watermarks      topic, partition                    [first offset, end offset]
     delete_records  topic, partition, before            first offset afterwards
 
-Consumers have their partitions assigned, no group, and commit nothing. A driver is a thin shell over
-its client: it never retries, repairs or checks anything, that is for the harness.
+    join            member, group, topic, strategy      null; from now on a consumer of that name reads
+                    ("range", "cooperative-sticky"),    in the background, and commits what it read
+                    instance (a static member's name,
+                    or null)
+    given           member                              {partitions: [id, …] that are assigned to it,
+                                                        records: [[partition, offset], …] it committed,
+                                                        rebalances: how often it was given partitions}
+    leave           member                              null
+
+In `consume` partitions are assigned, there is no group, and nothing is committed. A driver is a thin
+shell over its client: it never retries, repairs or checks anything, that is for the harness.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+import threading
 import traceback
 from base64 import b64decode, b64encode
 from collections.abc import Callable
 from typing import Any, Final
 
 CONSUME_SECONDS_MAX: Final = 15.0
+LEAVE_SECONDS_MAX: Final = 15.0
+SESSION_MS: Final = 10_000
+HEARTBEAT_MS: Final = 500
 
 Request = dict[str, Any]
 Operation = Callable[[str, Request], Any]
@@ -53,6 +67,59 @@ class Refused(Exception):
 
 class Cannot(Exception):
     """The client has no such feature."""
+
+
+class Member:
+    """A consumer in a group, read by a thread until it shall leave.
+
+    `take` polls once and commits; it returns the (partition, offset) pairs that are committed then.
+    """
+
+    def __init__(
+        self, take: Callable[[], list[tuple[int, int]]], close: Callable[[], None]
+    ) -> None:
+        self.partitions: list[int] = []
+        self.rebalances = 0
+        self._records: list[tuple[int, int]] = []
+        self._failure: str | None = None
+        self._leaving = threading.Event()
+        self._thread = threading.Thread(target=self._read, args=(take, close), daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def _read(self, take: Callable[[], list[tuple[int, int]]], close: Callable[[], None]) -> None:
+        try:
+            while not self._leaving.is_set():
+                self._records += take()
+            close()
+        except Exception:  # noqa: BLE001 - told when it is asked what it got
+            self._failure = traceback.format_exc(limit=-6)
+
+    def given(self) -> Request:
+        if self._failure is not None:
+            raise RuntimeError(self._failure)
+        return {
+            "partitions": sorted(self.partitions),
+            "records": list(self._records),
+            "rebalances": self.rebalances,
+        }
+
+    def leave(self) -> None:
+        self._leaving.set()
+        self._thread.join(LEAVE_SECONDS_MAX)
+        self.given()
+
+
+MEMBERS: Final[dict[str, Member]] = {}
+
+
+def given(bootstrap: str, request: Request) -> Request:
+    return MEMBERS[request["member"]].given()
+
+
+def leave(bootstrap: str, request: Request) -> None:
+    MEMBERS.pop(request["member"]).leave()
 
 
 def serve(operations: dict[str, Operation]) -> None:

@@ -8,15 +8,29 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import (
+    AIOKafkaConsumer,
+    AIOKafkaProducer,
+    ConsumerRebalanceListener,
+    TopicPartition,
+)
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
-from aiokafka.errors import KafkaError
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import CommitFailedError, KafkaError
 from contract import (
     CONSUME_SECONDS_MAX,
+    HEARTBEAT_MS,
+    MEMBERS,
+    SESSION_MS,
+    Cannot,
+    Member,
     Operation,
     Refused,
     Request,
+    given,
     headers_of,
+    leave,
     serve,
     to_bytes,
     to_text,
@@ -65,6 +79,15 @@ async def partitions(bootstrap: str, request: Request) -> list[int]:
 async def delete(bootstrap: str, request: Request) -> None:
     async with admin(bootstrap) as client:
         check(await client.delete_topics([request["topic"]]), "topic_error_codes")
+
+
+async def alter(bootstrap: str, request: Request) -> None:
+    async with admin(bootstrap) as client:
+        resource = ConfigResource(ConfigResourceType.TOPIC, request["topic"], request["configs"])
+        for answer in await client.alter_configs([resource]):
+            for code, message, *_ in answer.resources:
+                if code:
+                    raise Refused(code, str(message))
 
 
 async def produce(bootstrap: str, request: Request) -> list[Request]:
@@ -135,6 +158,68 @@ def seen(record: Any) -> Request:
     }
 
 
+class Listener(ConsumerRebalanceListener):
+    """Keeps a member's partitions as they are assigned and revoked."""
+
+    member: Member
+
+    def on_partitions_revoked(self, revoked: Any) -> None:
+        gone = {one.partition for one in revoked}
+        self.member.partitions = [one for one in self.member.partitions if one not in gone]
+
+    def on_partitions_assigned(self, assigned: Any) -> None:
+        self.member.partitions = sorted(one.partition for one in assigned)
+        self.member.rebalances += 1
+
+
+def join(bootstrap: str, request: Request) -> None:
+    """Every member has an event loop of its own, in its thread."""
+    if request["strategy"] == "cooperative-sticky":
+        raise Cannot("no cooperative-sticky")
+    loop = asyncio.new_event_loop()
+    clients: list[Any] = []
+
+    async def start() -> None:
+        client = AIOKafkaConsumer(
+            bootstrap_servers=bootstrap,
+            group_id=request["group"],
+            group_instance_id=request["instance"],
+            partition_assignment_strategy=[RangePartitionAssignor],
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            session_timeout_ms=SESSION_MS,
+            heartbeat_interval_ms=HEARTBEAT_MS,
+        )
+        client.subscribe([request["topic"]], listener=listener)
+        clients.append(client)
+        await client.start()
+
+    async def take_some() -> list[tuple[int, int]]:
+        batches = await clients[0].getmany(timeout_ms=100)
+        if not batches:
+            return []
+        try:
+            await clients[0].commit()
+        except CommitFailedError:
+            return []  # taken away meanwhile: another member reads it
+        return [(one.partition, one.offset) for batch in batches.values() for one in batch]
+
+    def take() -> list[tuple[int, int]]:
+        if not clients:
+            loop.run_until_complete(start())
+        return loop.run_until_complete(take_some())
+
+    def close() -> None:
+        if clients:
+            loop.run_until_complete(clients[0].stop())
+        loop.close()
+
+    listener = Listener()
+    listener.member = member = Member(take, close)
+    MEMBERS[request["member"]] = member
+    member.start()
+
+
 async def times(bootstrap: str, request: Request) -> list[Request | None]:
     partition = TopicPartition(request["topic"], request["partition"])
     async with consumer(bootstrap) as client:
@@ -165,10 +250,14 @@ serve(
         "topics": blocking(topics),
         "partitions": blocking(partitions),
         "delete": blocking(delete),
+        "alter": blocking(alter),
         "produce": blocking(produce),
         "consume": blocking(consume),
         "times": blocking(times),
         "watermarks": blocking(watermarks),
         "delete_records": blocking(delete_records),
+        "join": join,
+        "given": given,
+        "leave": leave,
     }
 )

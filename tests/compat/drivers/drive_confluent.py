@@ -1,7 +1,6 @@
 """confluent-kafka, that is librdkafka (`contract.py`).
 
-Its consumer insists on a `group.id`; with `assign` and without commits it never looks for the
-group's coordinator, which the harness relies on.
+Its consumer insists on a `group.id`, also where partitions are assigned and nothing is committed.
 """
 
 from __future__ import annotations
@@ -11,10 +10,33 @@ from collections.abc import Callable
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
-from contract import CONSUME_SECONDS_MAX, Refused, Request, headers_of, serve, to_bytes, to_text
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewTopic,
+)
+from contract import (
+    CONSUME_SECONDS_MAX,
+    HEARTBEAT_MS,
+    MEMBERS,
+    SESSION_MS,
+    Member,
+    Refused,
+    Request,
+    given,
+    headers_of,
+    leave,
+    serve,
+    to_bytes,
+    to_text,
+)
 
 TIMEOUT_SECONDS = 20
+# ILLEGAL_GENERATION, UNKNOWN_MEMBER_ID, REBALANCE_IN_PROGRESS; librdkafka's own: nothing to commit,
+# and an assignment that was lost.
+TAKEN_AWAY = (22, 25, 27, -168, -142)
 
 
 def admin(bootstrap: str) -> Any:
@@ -47,6 +69,17 @@ def partitions(bootstrap: str, request: Request) -> list[int]:
 
 def delete(bootstrap: str, request: Request) -> None:
     settle(lambda client: client.delete_topics([request["topic"]]), bootstrap)
+
+
+def alter(bootstrap: str, request: Request) -> None:
+    changes = [
+        ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
+        for name, value in request["configs"].items()
+    ]
+    resource = ConfigResource(
+        ConfigResource.Type.TOPIC, request["topic"], incremental_configs=changes
+    )
+    settle(lambda client: client.incremental_alter_configs([resource]), bootstrap)
 
 
 def produce(bootstrap: str, request: Request) -> list[Request]:
@@ -137,6 +170,50 @@ def seen(message: Any) -> Request:
     }
 
 
+def join(bootstrap: str, request: Request) -> None:
+    options = {
+        "bootstrap.servers": bootstrap,
+        "group.id": request["group"],
+        "enable.auto.commit": False,
+        "auto.offset.reset": "earliest",
+        "session.timeout.ms": SESSION_MS,
+        "heartbeat.interval.ms": HEARTBEAT_MS,
+        "partition.assignment.strategy": request["strategy"],
+    }
+    if request["instance"] is not None:
+        options["group.instance.id"] = request["instance"]
+    client = Consumer(options)
+
+    def take() -> list[tuple[int, int]]:
+        messages = client.consume(500, timeout=0.1)
+        for message in messages:
+            if message.error():
+                raise refused(message.error())
+        if not messages:
+            return []
+        try:
+            client.commit(asynchronous=False)
+        except KafkaException as error:
+            if error.args[0].code() in TAKEN_AWAY:
+                return []  # another member reads it
+            raise
+        return [(one.partition(), one.offset()) for one in messages]
+
+    member = Member(take, client.close)
+
+    def assigned(_: Any, partitions: list[Any]) -> None:
+        member.partitions += [one.partition for one in partitions]
+        member.rebalances += 1
+
+    def revoked(_: Any, partitions: list[Any]) -> None:
+        gone = {one.partition for one in partitions}
+        member.partitions = [one for one in member.partitions if one not in gone]
+
+    client.subscribe([request["topic"]], on_assign=assigned, on_revoke=revoked)
+    MEMBERS[request["member"]] = member
+    member.start()
+
+
 def times(bootstrap: str, request: Request) -> list[Request | None]:
     client = consumer(bootstrap)
     try:
@@ -176,10 +253,14 @@ serve(
         "topics": topics,
         "partitions": partitions,
         "delete": delete,
+        "alter": alter,
         "produce": produce,
         "consume": consume,
         "times": times,
         "watermarks": watermarks,
         "delete_records": delete_records,
+        "join": join,
+        "given": given,
+        "leave": leave,
     }
 )

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Any
 
 from contract import (
     CONSUME_SECONDS_MAX,
+    HEARTBEAT_MS,
+    MEMBERS,
+    SESSION_MS,
+    Cannot,
+    Member,
     Operation,
     Refused,
     Request,
+    given,
     headers_of,
+    leave,
     serve,
     to_bytes,
     to_text,
 )
-from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.admin import NewTopic
-from kafka.errors import KafkaError
+from kafka import (
+    ConsumerRebalanceListener,
+    KafkaAdminClient,
+    KafkaConsumer,
+    KafkaProducer,
+    TopicPartition,
+)
+from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
+from kafka.errors import CommitFailedError, KafkaError
 
 SEND_SECONDS_MAX = 30
 
@@ -67,6 +81,26 @@ def delete(bootstrap: str, request: Request) -> None:
         client.delete_topics([request["topic"]])
     finally:
         client.close()
+
+
+def alter(bootstrap: str, request: Request) -> None:
+    client = admin(bootstrap)
+    resource = ConfigResource(ConfigResourceType.TOPIC, request["topic"], request["configs"])
+    try:
+        answer = client.alter_configs([resource])
+    finally:
+        client.close()
+    # 2.x leaves the error codes to us, 3.x tells {"topic": {name: "OK" or "[Error 40] …"}}.
+    if isinstance(answer, dict):
+        told_of_it = answer["topic"][request["topic"]]
+        found = re.match(r"\[Error (\d+)\]", told_of_it)
+        if found:
+            raise Refused(int(found[1]), told_of_it)
+        assert told_of_it == "OK", told_of_it
+        return
+    for code, message, *_ in answer.resources:
+        if code:
+            raise Refused(code, str(message))
 
 
 def produce(bootstrap: str, request: Request) -> list[Request]:
@@ -169,6 +203,62 @@ def delete_records(bootstrap: str, request: Request) -> int:
     return int(found if isinstance(found, int) else found["low_watermark"])
 
 
+class Listener(ConsumerRebalanceListener):
+    """Keeps a member's partitions as they are assigned and revoked."""
+
+    member: Member
+
+    def on_partitions_revoked(self, revoked: Any) -> None:
+        gone = {one.partition for one in revoked}
+        self.member.partitions = [one for one in self.member.partitions if one not in gone]
+
+    def on_partitions_assigned(self, assigned: Any) -> None:
+        new = {one.partition for one in assigned}
+        self.member.partitions = sorted({*self.member.partitions, *new})
+        self.member.rebalances += 1
+
+
+def join(bootstrap: str, request: Request) -> None:
+    options: Request = {}
+    if request["strategy"] == "cooperative-sticky":
+        try:
+            from kafka.coordinator.assignors.cooperative_sticky import (
+                CooperativeStickyAssignor,
+            )
+        except ImportError:
+            raise Cannot("no cooperative-sticky") from None
+        options["partition_assignment_strategy"] = [CooperativeStickyAssignor]
+    if request["instance"] is not None:
+        options["group_instance_id"] = request["instance"]
+        if "group_instance_id" not in KafkaConsumer.DEFAULT_CONFIG:
+            raise Cannot("no static members")
+    client = KafkaConsumer(
+        bootstrap_servers=bootstrap,
+        group_id=request["group"],
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        session_timeout_ms=SESSION_MS,
+        heartbeat_interval_ms=HEARTBEAT_MS,
+        **options,
+    )
+
+    def take() -> list[tuple[int, int]]:
+        batches = client.poll(timeout_ms=100)
+        if not batches:
+            return []
+        try:
+            client.commit()
+        except CommitFailedError:
+            return []  # taken away meanwhile: another member reads it
+        return [(one.partition, one.offset) for batch in batches.values() for one in batch]
+
+    listener = Listener()
+    listener.member = member = Member(take, client.close)
+    client.subscribe([request["topic"]], listener=listener)
+    MEMBERS[request["member"]] = member
+    member.start()
+
+
 def told(operation: Operation) -> Operation:
     """The operation, with the broker's error codes told from errors that arose in the client."""
 
@@ -190,10 +280,14 @@ serve(
         "topics": told(topics),
         "partitions": told(partitions),
         "delete": told(delete),
+        "alter": told(alter),
         "produce": told(produce),
         "consume": told(consume),
         "times": told(times),
         "watermarks": told(watermarks),
         "delete_records": told(delete_records),
+        "join": told(join),
+        "given": given,
+        "leave": leave,
     }
 )

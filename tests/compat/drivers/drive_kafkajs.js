@@ -1,7 +1,7 @@
 // KafkaJS (the contract is in contract.py).
 //
-// Its consumer knows only groups, so there is no `consume` here: the harness reads what it wrote with
-// another client. Run with the installed project as the working directory, from which modules resolve.
+// Its consumer knows only groups, so there is no `consume` of assigned partitions here: the harness reads
+// what it wrote with another client. Run with the installed project as the working directory, from which modules resolve.
 
 const readline = require("readline");
 const { createRequire } = require("module");
@@ -12,7 +12,7 @@ const snappy = need("kafkajs-snappy");
 const lz4 = need("lz4-napi");
 const zstd = need("@bokuweb/zstd-wasm");
 
-const { Kafka, CompressionTypes, CompressionCodecs, logLevel } = kafkajs;
+const { Kafka, CompressionTypes, CompressionCodecs, ConfigResourceTypes, logLevel } = kafkajs;
 const CODECS = {
   none: CompressionTypes.None,
   gzip: CompressionTypes.GZIP,
@@ -46,6 +46,8 @@ function headersOf(record) {
   return headers;
 }
 
+class Cannot extends Error {}
+
 async function withAdmin(kafka, use) {
   const admin = kafka.admin();
   await admin.connect();
@@ -57,6 +59,13 @@ async function withAdmin(kafka, use) {
 }
 
 const operations = {
+  alter: (kafka, { topic, configs }) =>
+    withAdmin(kafka, async (admin) => {
+      const configEntries = Object.entries(configs).map(([name, value]) => ({ name, value }));
+      const resource = { type: ConfigResourceTypes.TOPIC, name: topic, configEntries };
+      await admin.alterConfigs({ validateOnly: false, resources: [resource] });
+      return null;
+    }),
   create: (kafka, { topic, partitions, configs }) =>
     withAdmin(kafka, async (admin) => {
       const configEntries = Object.entries(configs).map(([name, value]) => ({ name, value }));
@@ -139,6 +148,50 @@ const operations = {
     }),
 };
 
+const members = new Map();
+
+Object.assign(operations, {
+  join: async (kafka, { member, group, topic, strategy, instance }) => {
+    if (instance !== null) throw new Cannot("no static members");
+    if (strategy !== "range") throw new Cannot(`no ${strategy}`);
+    const consumer = kafka.consumer({ groupId: group, sessionTimeout: 10000, heartbeatInterval: 500 });
+    const state = { consumer, partitions: [], records: [], rebalances: 0 };
+    members.set(member, state);
+    consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
+      state.partitions = payload.memberAssignment[topic] || [];
+      state.rebalances += 1;
+    });
+    consumer.on(consumer.events.REBALANCING, () => {
+      state.partitions = [];
+    });
+    await consumer.connect();
+    await consumer.subscribe({ topics: [topic], fromBeginning: true });
+    await consumer.run({
+      autoCommit: false,
+      eachBatch: async ({ batch, isRunning, isStale }) => {
+        if (!isRunning() || isStale() || batch.messages.length === 0) return;
+        const offset = String(BigInt(batch.lastOffset()) + 1n);
+        // Should the partition be another's by now, this throws, and the runner joins again.
+        await consumer.commitOffsets([{ topic, partition: batch.partition, offset }]);
+        for (const one of batch.messages) state.records.push([batch.partition, Number(one.offset)]);
+      },
+    });
+    return null;
+  },
+
+  given: async (kafka, { member }) => {
+    const { partitions, records, rebalances } = members.get(member);
+    return { partitions: [...partitions].sort((a, b) => a - b), records, rebalances };
+  },
+
+  leave: async (kafka, { member }) => {
+    const { consumer } = members.get(member);
+    members.delete(member);
+    await consumer.disconnect();
+    return null;
+  },
+});
+
 // The broker's refusals lie deep: an error's cause, the errors of a batch, the errors of partitions.
 function refusals(error) {
   if (!error) return [];
@@ -148,6 +201,7 @@ function refusals(error) {
 }
 
 function failure(error) {
+  if (error instanceof Cannot) return { cannot: error.message };
   const [refusal] = refusals(error);
   if (refusal) return { refused: { code: refusal.code, message: refusal.message } };
   return { failed: String(error.stack || error) };
@@ -167,7 +221,7 @@ async function main() {
     try {
       const operation = operations[request.op];
       if (operation) answer = { ok: await operation(kafka, request) };
-      else answer = { cannot: request.op === "consume" ? "needs groups" : `has no ${request.op}` };
+      else answer = { cannot: request.op === "consume" ? "knows only groups" : `has no ${request.op}` };
     } catch (error) {
       answer = failure(error);
     }

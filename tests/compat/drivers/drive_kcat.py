@@ -7,15 +7,34 @@ arguments, and no timestamp. It tells no error codes but librdkafka's words for 
 from __future__ import annotations
 
 import itertools
+import queue
 import re
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from pathlib import Path
 
-from contract import CONSUME_SECONDS_MAX, Refused, Request, serve, to_bytes, to_text
+from contract import (
+    CONSUME_SECONDS_MAX,
+    HEARTBEAT_MS,
+    LEAVE_SECONDS_MAX,
+    MEMBERS,
+    SESSION_MS,
+    Cannot,
+    Member,
+    Refused,
+    Request,
+    given,
+    leave,
+    serve,
+    to_bytes,
+    to_text,
+)
 
 KCAT = sys.argv[2:]
+TAKE_PAUSE_SECONDS = 0.05
 # Ends a printed record; the lengths before it tell where key and value end, whatever they hold.
 SENTINEL = b"\n--end of record--\n"
 # The last fetch waits for records that don't come; half a second each would be most of the run.
@@ -138,6 +157,80 @@ def watermarks(bootstrap: str, request: Request) -> list[int]:
     return [query(bootstrap, topic, partition, special) for special in (-2, -1)]
 
 
+def join(bootstrap: str, request: Request) -> None:
+    """`kcat -G` commits by itself: often, when partitions are taken away, and at its end."""
+    settings = {
+        "auto.offset.reset": "earliest",
+        "auto.commit.interval.ms": 100,
+        "session.timeout.ms": SESSION_MS,
+        "heartbeat.interval.ms": HEARTBEAT_MS,
+        "partition.assignment.strategy": request["strategy"],
+    }
+    if request["strategy"] != "range":
+        raise Cannot(f"its -G does not do {request['strategy']}")
+    if request["instance"] is not None:
+        settings["group.instance.id"] = request["instance"]
+    options = [f"{name}={value}" for name, value in settings.items()]
+    words = [word for option in options for word in ("-X", option)]
+    process = subprocess.Popen(
+        [
+            *KCAT,
+            "-b",
+            bootstrap,
+            *words,
+            "-u",
+            "-f",
+            r"%p %o\n",
+            "-G",
+            request["group"],
+            request["topic"],
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def read() -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            lines.put(line)
+
+    def listen() -> None:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if " rebalanced " in line:
+                named = [int(found) for found in re.findall(r" \[(\d+)\]", line)]
+                if ": assigned:" in line:
+                    member.partitions = named
+                    member.rebalances += 1
+                else:
+                    member.partitions = []
+
+    def take() -> list[tuple[int, int]]:
+        time.sleep(TAKE_PAUSE_SECONDS)
+        if process.poll() is not None:
+            raise RuntimeError(f"kcat ended with {process.returncode}")
+        return taken()
+
+    def taken() -> list[tuple[int, int]]:
+        pairs = []
+        while not lines.empty():
+            partition, offset = lines.get().split()
+            pairs.append((int(partition), int(offset)))
+        return pairs
+
+    def close() -> None:
+        process.terminate()
+        process.wait(LEAVE_SECONDS_MAX)
+
+    member = Member(take, close)
+    for work in (read, listen):
+        threading.Thread(target=work, daemon=True).start()
+    MEMBERS[request["member"]] = member
+    member.start()
+
+
 serve(
     {
         "topics": topics,
@@ -146,5 +239,8 @@ serve(
         "consume": consume,
         "times": times,
         "watermarks": watermarks,
+        "join": join,
+        "given": given,
+        "leave": leave,
     }
 )

@@ -5,6 +5,7 @@ import asyncio
 import logging
 import os
 import signal
+import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -398,7 +399,7 @@ def test_a_broken_promise_ends_the_broker_without_an_answer_and_without_a_marker
     run(scenario)
 
 
-def test_a_taken_port_leaves_a_closed_directory(run: Run, tmp_path: Path) -> None:
+def test_a_taken_port_leaves_everything_as_it_was(run: Run, tmp_path: Path) -> None:
     async def scenario() -> None:
         first = broker_of(tmp_path / "first", ScriptedNode())
         await first.start()
@@ -410,9 +411,29 @@ def test_a_taken_port_leaves_a_closed_directory(run: Run, tmp_path: Path) -> Non
         )
         with pytest.raises(CannotStart, match="the port is taken"):
             await second.start()
-        assert node.events == ["start", "stop", "close"]
-        assert (tmp_path / "second" / ".kafka_cleanshutdown").exists()
+        assert node.events == []
+        assert [path.name for path in (tmp_path / "second").iterdir()] == [".lock"]
         await first.stop()
+
+
+def test_a_port_taken_while_the_node_opens_is_explained(run: Run, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        node = ScriptedNode()
+        broker = broker_of(tmp_path, node)
+
+        def assemble(premises: Premises) -> ScriptedNode:
+            (address,) = [one[0].getsockname() for _, one in broker._server._bound]
+            thief.bind(address)  # both may, as long as neither listens
+            thief.listen()
+            return node
+
+        broker._assemble = assemble
+        with socket.socket() as thief:
+            thief.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with pytest.raises(CannotStart, match="the port is taken"):
+                await broker.start()
+        assert node.events == ["start", "stop", "close"]
+        assert (tmp_path / ".kafka_cleanshutdown").exists()
 
     run(scenario)
 

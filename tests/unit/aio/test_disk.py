@@ -499,3 +499,11 @@ def test_a_directory_that_is_only_read_stays_as_it_is(tmp_path: Path) -> None:
     disk.close()
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
     assert (tmp_path / "a").read_bytes() == b"1"
+
+
+def test_a_volume_says_where_it_is_and_what_room_it_has(tmp_path: Path) -> None:
+    disk = RealDisk(str(tmp_path), descriptors_max=8)
+    volume = disk.volume()
+    disk.close()
+    assert volume.path == str(tmp_path)
+    assert 0 < volume.usable_bytes <= volume.total_bytes

@@ -100,7 +100,8 @@ async def serving(given: ConnectionSettings | None = None) -> AsyncIterator[Worl
         broken=world.broken.append,
     )
     world.server = Server(given or settings(), callers, asyncio.get_running_loop())
-    await world.server.listen((listener(),))
+    world.server.bind((listener(),))
+    await world.server.listen()
     world.port = world.server.bound["PLAINTEXT"].port
     try:
         yield world
@@ -688,6 +689,24 @@ def test_an_answer_that_cannot_be_encoded_costs_its_connection(
             assert "cannot be encoded" in caplog.text
             client.close()
             assert await still_served(world)
+
+    run(scenario)
+
+
+def test_new_bounds_hold_for_new_connections(run: Run) -> None:
+    async def scenario() -> None:
+        async with serving(settings(connections_max=2)) as world:
+            kept = [await Client.connected(world.port) for _ in range(2)]
+            await until(lambda: world.server.connections == 2)
+            world.server.obey(settings(connections_max=3))
+            kept.append(await Client.connected(world.port))
+            await until(lambda: world.server.connections == 3)
+            world.server.obey(settings(connections_max=1))
+            refused = await Client.connected(world.port)
+            assert await refused.rest() == b""
+            assert world.server.connections == 3
+            for client in (*kept, refused):
+                client.close()
 
     run(scenario)
 

@@ -15,9 +15,9 @@ from ottla.wire.message.create_topics import (
     CreateTopicsRequest,
     CreateTopicsResponse,
 )
+from ottla.wire.message.end_txn import EndTxnRequest, EndTxnResponse
 from ottla.wire.message.fetch import FetchPartition, FetchRequest, FetchResponse, FetchTopic
 from ottla.wire.message.init_producer_id import InitProducerIdRequest, InitProducerIdResponse
-from ottla.wire.message.join_group import JoinGroupRequest, JoinGroupResponse
 from ottla.wire.message.metadata import MetadataRequest, MetadataRequestTopic, MetadataResponse
 from ottla.wire.message.produce import (
     PartitionProduceData,
@@ -229,14 +229,14 @@ def test_librdkafka_finds_what_it_takes_as_the_mark_of_lz4() -> None:
 def test_what_is_not_served_is_not_advertised() -> None:
     node = WholeNode(MemoryDisk(NOW_MS))
     advertised = node.node.routes.advertised()
-    assert {8, 9, 11, 12, 13, 14, 24}.isdisjoint(advertised)  # groups, transactions
+    assert {24, 25, 26, 28, 68}.isdisjoint(advertised)  # transactions, newer groups
     assert advertised[0] == (0, 13)
     assert advertised[1] == (4, 18)
 
 
 def test_an_api_that_is_not_served_is_refused_with_the_protocols_own_error() -> None:
     node = WholeNode(MemoryDisk(NOW_MS))
-    answer = node.connect().ask(JoinGroupRequest("g"), 2, JoinGroupResponse)
+    answer = node.connect().ask(EndTxnRequest("x"), 2, EndTxnResponse)
     assert answer.error_code == ErrorCode.UNSUPPORTED_VERSION
 
 
@@ -245,7 +245,7 @@ def test_an_api_that_is_not_served_is_refused_with_the_protocols_own_error() -> 
     [
         (1, 77, "Fetch version 77"),  # a version beyond the codec
         (2, -1, "ListOffsets version -1"),
-        (8, 99, "OffsetCommit version 99"),  # an API that is not served
+        (26, 99, "EndTxn version 99"),  # an API that is not served
     ],
 )
 def test_where_no_answer_can_say_so_the_connection_is_closed(

@@ -11,7 +11,7 @@ import errno
 from collections.abc import Iterable, Sequence
 from typing import final
 
-from ottla.core.port import File
+from ottla.core.port import File, Volume
 
 
 @final
@@ -117,6 +117,10 @@ class MemoryDisk:
         for file in files:
             content = self._contents[file.path]
             content.durable = bytes(content.data)
+
+    def volume(self) -> Volume:
+        self.called("volume", "", changes=False)
+        return Volume("/memory", 1_000_000, 600_000)
 
     def copy(self) -> "MemoryDisk":
         """The directory as another process would find it: the page cache after a killed process."""

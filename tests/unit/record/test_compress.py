@@ -212,3 +212,12 @@ def test_noise_and_damage_raise_nothing_else(codec: int) -> None:
         except RemoteProtocolError:
             continue
         assert len(result) <= LIMIT
+
+
+@pytest.mark.parametrize(("codec", "low", "high"), [(GZIP, 1, 9), (ZSTD, -50, 19)])
+def test_a_higher_level_tries_harder(codec: int, low: int, high: int) -> None:
+    text = b" ".join(b"%d" % (n * n) for n in range(5_000))
+    quick, thorough = compress(codec, text, low), compress(codec, text, high)
+    assert len(thorough) < len(quick)
+    for data in (quick, thorough):
+        assert decompress_untrusted(codec, data, len(text)) == text

@@ -7,7 +7,7 @@ import pytest
 from ottla.errors import ErrorCode
 from ottla.record.batch import Batch, crc_is_right, header_untrusted
 from ottla.record.builder import BatchBuilder
-from ottla.record.compress import CODECS, GZIP, ZSTD
+from ottla.record.compress import CODECS, GZIP, ZSTD, compress
 from ottla.record.validate import (
     RECORD_ERRORS_MAX,
     AppendChecks,
@@ -131,9 +131,9 @@ RECORD_REFUSALS = {
     "snappy that is no snappy": raw_batch([b"\xff\xff\xff\xff\xff\xff"], attributes=2),
     "lz4 that is no lz4": raw_batch([b"junkjunk"], attributes=3),
     "zstd that is no zstd": raw_batch([b"junkjunk"], attributes=4),
-    "compressed nothing": raw_batch([CODECS[GZIP].compress(b"")], attributes=1),
+    "compressed nothing": raw_batch([compress(GZIP, b"")], attributes=1),
     "compressed, too few records": raw_batch(
-        [CODECS[GZIP].compress(ONE)], attributes=1, count=2, last_offset_delta=1
+        [compress(GZIP, ONE)], attributes=1, count=2, last_offset_delta=1
     ),
 }
 

@@ -153,6 +153,7 @@ def test_no_absurd_array_keeps_the_node_busy(monkeypatch: pytest.MonkeyPatch) ->
     for what, data in absurd(topic, b"1", 1_000):
         target.answered.clear()
         target.arrive(caller, struct.pack(">i", len(data)) + data)
+        target.flush()
         assert caller.open, what
         assert len(target.answered) == 1, what
         seen += 1

@@ -94,7 +94,9 @@ def test_cve_2018_1288_a_client_cannot_fetch_as_a_follower(version: int) -> None
     assert row.high_watermark == -1
 
 
-@pytest.mark.parametrize("key", [key for key, api in APIS.items() if api.cluster_action])
+@pytest.mark.parametrize(
+    "key", [key for key, api in APIS.items() if api.cluster_action and api.advertised_max < 0]
+)
 def test_cve_2018_1288_what_brokers_say_to_each_other_is_not_served_to_clients(key: int) -> None:
     whole = WholeNode(MemoryDisk())
     assert key not in whole.node.routes.advertised()
@@ -142,8 +144,8 @@ def test_cve_2021_44228_what_is_logged_is_not_interpreted(
     whole = WholeNode(MemoryDisk())
     peer = whole.connect()
     bait = "${jndi:ldap://x}%s%n{0.__class__}"
-    header = b"\x00\x08\x00\x02" + bytes(4) + len(bait).to_bytes(2, "big") + bait.encode()
-    body = b"\x00\x01g" + b"\xff\xff\xff\xff" + b"\x00\x01m" + bytes(8) + bytes(4)
+    header = b"\x00\x18\x00\x00" + bytes(4) + len(bait).to_bytes(2, "big") + bait.encode()
+    body = b"\x00\x01x" + bytes(8) + bytes(2) + bytes(4)  # AddPartitionsToTxn 0: not served
     data = header + body
     peer.send_bytes(len(data).to_bytes(4, "big") + data)
     [reason] = whole.closed.values()

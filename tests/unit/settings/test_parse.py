@@ -2,6 +2,7 @@
 
 import pytest
 
+from ottla.settings.broker import broker_settings
 from ottla.settings.definition import (
     BOOLEAN,
     DOUBLE,
@@ -16,7 +17,8 @@ from ottla.settings.definition import (
     Type,
     setting,
 )
-from ottla.settings.parse import Entry, properties, text_of, value_of
+from ottla.settings.parse import Entry, Resolved, properties, text_of, value_of
+from ottla.settings.topic import check_topic_overrides
 from ottla.settings.valid import (
     GzipLevel,
     HostPorts,
@@ -173,3 +175,37 @@ def test_properties_are_read_as_java_does(text: str, entries: list[tuple[str, st
 def test_a_broken_escape_is_refused_by_line(text: str) -> None:
     with pytest.raises(ConfigurationError, match=r"^line 2: "):
         properties(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("0" * 32_000, 0), ("0" * 32_000 + "7", 7), ("-" + "0" * 32_000 + "7", -7), ("+07", 7)],
+)
+def test_a_number_may_have_many_zeros_in_front(text: str, number: int) -> None:
+    assert value_of(setting("a", LONG, None), text) == number
+
+
+@pytest.mark.parametrize(("text", "shown"), [("1e400", "Infinity"), ("-1e400", "-Infinity")])
+def test_a_double_beyond_all_is_told_as_java_does(text: str, shown: str) -> None:
+    assert text_of(value_of(setting("a", DOUBLE, None), text)) == shown
+
+
+def test_zeros_in_front_are_nothing_wherever_a_number_is_read() -> None:
+    zeros = "0" * 9_000
+    given = {
+        "log.retention.ms": Resolved(f"{zeros}7"),
+        "max.connections.per.ip.overrides": Resolved(f"host:{zeros}7"),
+    }
+    settings = broker_settings(given)
+    assert settings.topic_defaults["retention.ms"] == "7"
+    assert settings.connections.per_host_max_overrides == {"host": 7}
+    assert HostPorts().allows((f"host:{zeros}7",))
+    assert not HostPorts().allows((f"host:{zeros}70000",))
+    lags = {"min.compaction.lag.ms": f"{zeros}7", "max.compaction.lag.ms": f"{zeros}6"}
+    assert "min.compaction.lag.ms=7 is above" in (check_topic_overrides({**lags}) or "")
+
+
+def test_more_connections_than_a_number_can_say_are_refused() -> None:
+    given = {"max.connections.per.ip.overrides": Resolved("host:" + "9" * 9_000)}
+    with pytest.raises(ConfigurationError, match="host:number is expected"):
+        broker_settings(given)

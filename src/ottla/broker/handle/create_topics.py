@@ -19,6 +19,7 @@ from ottla.core.port import Entropy
 from ottla.errors import ErrorCode
 from ottla.limits import CONFIG_ROWS_PER_ANSWER_MAX, quoted
 from ottla.settings.describe import BrokerLayers, describe_topic
+from ottla.settings.in_force import InForce
 from ottla.wire.message.create_topics import (
     CreatableTopic,
     CreatableTopicConfigs,
@@ -42,14 +43,14 @@ _TELLS_CONFIGS_SINCE: Final = 5
 class HandleCreateTopics:
     controller: Controller
     defaults: TopicDefaults
-    layers: BrokerLayers
+    in_force: InForce
     entropy: Entropy
 
     def __call__(self, now_ms: int, call: Call, request: CreateTopicsRequest) -> list[Effect]:
         maker = TopicMaker(self.controller.latest, self.defaults, self.entropy)
         times = Counter(topic.name for topic in request.topics)
         rows: dict[str, CreatableTopicResult] = {}
-        described = _Described(self.layers)
+        described = _Described(self.in_force.layers)
         for topic in request.topics:
             if times[topic.name] > 1:
                 refusal = Refused(

@@ -1,4 +1,4 @@
-"""DescribeConfigs: every setting of a topic, of this broker, of a group, with where it comes from.
+"""DescribeConfigs: every setting of a topic, this broker, a group, client metrics, with where it comes from.
 
 Each resource is answered for itself, up to a bound of all. What alike resources have in common is
 described once: a client that asks for a thousand topics, most of them without overrides, must not
@@ -9,11 +9,11 @@ Source: KIP-133, KIP-226 (synonyms), KIP-412 (loggers), KIP-569 (types, document
 the settings and their sources, see `settings/describe.py`.
 """
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, final
 
+from ottla.broker import loggers
 from ottla.core.controller.topic_name import name_problem
 from ottla.core.effect import Effect, Reply
 from ottla.core.metadata.image import BROKER_RESOURCE, TOPIC_RESOURCE, Current
@@ -23,7 +23,9 @@ from ottla.settings.definition import Source
 from ottla.settings.describe import (
     BrokerLayers,
     Described,
+    describe_all_brokers,
     describe_broker,
+    describe_client_metrics,
     describe_group,
     describe_topic,
 )
@@ -39,9 +41,7 @@ from ottla.wire.server import Call
 
 API_KEY: Final = 32
 VERSIONS: Final = (0, 4)
-GAPS: Final[tuple[str, ...]] = (
-    "Of the broker's loggers, only the root is described: levels cannot be changed by requests yet",
-)
+GAPS: Final[tuple[str, ...]] = ("The loggers' names are Ottla's, not Apache Kafka's",)
 
 _TOO_MANY: Final = (
     f"one answer describes some {CONFIG_ROWS_PER_ANSWER_MAX:,} settings: use several requests"
@@ -52,11 +52,7 @@ _CLIENT_METRICS_RESOURCE: Final = 16
 _GROUP_RESOURCE: Final = 32
 
 _LOGGER_SOURCE: Final = 6
-_CLIENT_METRICS_SOURCE: Final = 7
 _TELLS_SOURCE_SINCE: Final = 1
-
-_LEVELS: Final[Mapping[str, str]] = {"WARNING": "WARN", "CRITICAL": "FATAL", "NOTSET": "ALL"}
-"""Python's names of log levels, where Kafka's differ."""
 
 
 @final
@@ -104,8 +100,8 @@ class HandleDescribeConfigs:
         if kind == _LOGGER_RESOURCE:
             return _wanted(self._loggers(name), resource.configuration_keys)
         if kind == _CLIENT_METRICS_RESOURCE:
-            return _wanted(self._client_metrics(name), resource.configuration_keys)
-        if kind == TOPIC_RESOURCE:
+            found = self._client_metrics(name, rows)
+        elif kind == TOPIC_RESOURCE:
             found = self._topic(name, rows)
         elif kind == BROKER_RESOURCE:
             found = self._broker(name, rows)
@@ -143,14 +139,12 @@ class HandleDescribeConfigs:
         )
 
     def _broker(self, name: str, rows: "_Rows") -> list[DescribeConfigsResourceResult]:
-        if name:
-            self._check_own_id(name)
-        found = rows.alike(BROKER_RESOURCE, {}, lambda: describe_broker(self._layers()))
-        if name:
-            return found
-        # What holds for all brokers, as far as requests have set it.
-        of_all = self._layers().dynamic_default
-        return [row for row in found if row.name in of_all]
+        layers = self._layers()
+        if not name:
+            of_all = layers.dynamic_default
+            return rows.of(describe_all_brokers(of_all))
+        self._check_own_id(name)
+        return rows.alike(BROKER_RESOURCE, {}, lambda: describe_broker(layers))
 
     def _group(self, name: str, rows: "_Rows") -> list[DescribeConfigsResourceResult]:
         if not name:
@@ -162,23 +156,16 @@ class HandleDescribeConfigs:
 
     def _loggers(self, name: str) -> list[DescribeConfigsResourceResult]:
         self._check_own_id(name)
-        level = logging.getLevelName(logging.getLogger().getEffectiveLevel())
         return [
-            DescribeConfigsResourceResult(
-                name="root", value=_LEVELS.get(level, level), config_source=_LOGGER_SOURCE
-            )
+            DescribeConfigsResourceResult(name=logger, value=level, config_source=_LOGGER_SOURCE)
+            for logger, level in loggers.levels().items()
         ]
 
-    def _client_metrics(self, name: str) -> list[DescribeConfigsResourceResult]:
+    def _client_metrics(self, name: str, rows: "_Rows") -> list[DescribeConfigsResourceResult]:
         if not name:
             raise _Refusal(ErrorCode.INVALID_REQUEST, "a client metrics subscription has no name")
-        values = self.current.image.configs.get((_CLIENT_METRICS_RESOURCE, name), {})
-        return [
-            DescribeConfigsResourceResult(
-                name=key, value=value, config_source=_CLIENT_METRICS_SOURCE
-            )
-            for key, value in values.items()
-        ]
+        overrides = self.current.image.configs.get((_CLIENT_METRICS_RESOURCE, name), {})
+        return rows.of(describe_client_metrics(overrides))
 
     def _check_own_id(self, name: str) -> None:
         if name != str(self.node_id):
@@ -218,9 +205,11 @@ class _Rows:
         key = (kind, frozenset(overrides.items()))
         rows = self._made.get(key)
         if rows is None:
-            rows = [_row(self._version, self._request, one) for one in describe()]
-            self._made[key] = rows
+            rows = self._made[key] = self.of(describe())
         return rows
+
+    def of(self, described: Sequence[Described]) -> list[DescribeConfigsResourceResult]:
+        return [_row(self._version, self._request, one) for one in described]
 
 
 def _row(

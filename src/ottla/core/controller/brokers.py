@@ -22,6 +22,7 @@ from ottla.core.metadata.records import (
     MetadataRecord,
     PartitionChangeRecord,
     RegisterBrokerRecord,
+    UnregisterBrokerRecord,
 )
 from ottla.errors import RemoteProtocolError
 from ottla.types import Uuid
@@ -137,6 +138,22 @@ def decide_partitions(
             record = (change or UNCHANGED).record(topic.topic_id, number)
             record.directories = directories
             yield record
+
+
+def decide_unregistration(latest: Image, broker_id: int) -> tuple[MetadataRecord, ...]:
+    """The records that forget a broker: it leads nothing and is in sync with nothing any more."""
+    broker = latest.brokers[broker_id]
+    records: list[MetadataRecord] = []
+    active = {one.broker_id for one in latest.brokers.values() if one.is_active} - {broker_id}
+    for topic in latest.topics.values():
+        for number, partition in enumerate(topic.partitions):
+            if broker_id not in (partition.leader, *partition.isr):
+                continue
+            change = elect(partition, active, unclean=False, anew=False)
+            if change is not None:
+                records.append(change.record(topic.topic_id, number))
+    records.append(UnregisterBrokerRecord(broker_id=broker_id, broker_epoch=broker.epoch))
+    return tuple(records)
 
 
 def _directories(

@@ -8,16 +8,16 @@ from collections.abc import Mapping
 from typing import Final
 
 from ottla.core.controller.topics import DEFAULT, NewTopic
+from ottla.core.metadata.partition import OFFSETS_TOPIC
 from ottla.settings.broker import BrokerSettings
 
-_OFFSETS: Final = "__consumer_offsets"
 _TRANSACTIONS: Final = "__transaction_state"
 _NO_CONFIGS: Final[Mapping[str, str | None]] = {}
 
 
 def auto_created(name: str, settings: BrokerSettings) -> NewTopic:
     """The topic that `name` becomes when it is created without being asked for in detail."""
-    if name == _OFFSETS:
+    if name == OFFSETS_TOPIC:
         return NewTopic(
             name=name,
             partitions=settings.groups.offsets_partitions,

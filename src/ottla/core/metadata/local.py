@@ -45,9 +45,10 @@ from ottla.record.builder import BatchBuilder
 from ottla.record.control import ControlType
 from ottla.settings.broker import BrokerSettings
 from ottla.settings.topic import TopicSettings, topic_settings
-from ottla.types import METADATA_TOPIC_ID
+from ottla.types import METADATA_TOPIC_ID, ZERO_UUID, Uuid
 from ottla.wire.stored.kraft_version_record import KRaftVersionRecord
 from ottla.wire.stored.leader_change_message import LeaderChangeMessage, Voter
+from ottla.wire.stored.voters_record import VotersRecord
 
 DIRECTORY: Final = "__cluster_metadata-0"
 
@@ -171,6 +172,16 @@ class LocalMetadataLog:
     @property
     def epoch(self) -> int:
         return self._epoch
+
+    @property
+    def voter_directory_id(self) -> Uuid:
+        """The directory id by which the quorum's records know this voter; zeros before KIP-853."""
+        value = self._controls.get(ControlType.KRAFT_VOTERS)
+        if value is None or self._kraft_version() == 0:
+            return ZERO_UUID
+        voters = VotersRecord.decode_untrusted(value, 0).voters
+        known = [one.voter_directory_id for one in voters if one.voter_id == self._node_id]
+        return known[0] if known else ZERO_UUID
 
     @property
     def size_bytes(self) -> int:

@@ -21,9 +21,10 @@ LOST_DIRECTORY: Final[Uuid] = bytes(15) + b"\x02"
 
 _LEADER_UNCHANGED: Final = -2
 
-INTERNAL_TOPICS: Final = frozenset(
-    {"__consumer_offsets", "__transaction_state", "__share_group_state"}
-)
+OFFSETS_TOPIC: Final = "__consumer_offsets"
+"""Where group coordinators keep their state."""
+
+INTERNAL_TOPICS: Final = frozenset({OFFSETS_TOPIC, "__transaction_state", "__share_group_state"})
 
 
 @final

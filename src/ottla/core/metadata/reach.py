@@ -44,6 +44,7 @@ CLUSTER_OPERATIONS: Final = _bits(
     _ALTER_CONFIGS,
     _IDEMPOTENT_WRITE,
 )
+GROUP_OPERATIONS: Final = _bits(_READ, _DELETE, _DESCRIBE, _DESCRIBE_CONFIGS, _ALTER_CONFIGS)
 NOT_ASKED: Final = -(1 << 31)
 """In place of such bits, when the client did not want them."""
 

@@ -99,7 +99,9 @@ class Leader:
         """
         policy = self.policy
         if policy.codec is not None and batch.batch.codec != policy.codec:
-            batch = recompressed(batch, policy.codec, policy.checks.decompressed_bytes_max)
+            batch = recompressed(
+                batch, policy.codec, policy.checks.decompressed_bytes_max, policy.codec_level
+            )
             if batch.batch.size_bytes > policy.checks.bytes_max:
                 return Refused(
                     ErrorCode.MESSAGE_TOO_LARGE,

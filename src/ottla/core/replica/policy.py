@@ -8,7 +8,7 @@ Elsewhere: where the settings come from, see `settings/topic.py`; who obeys them
 from dataclasses import dataclass
 from typing import final
 
-from ottla.core.replica.recompress import CODEC_OF
+from ottla.core.replica.recompress import CODEC_OF, level_of
 from ottla.limits import DECOMPRESSED_BYTES_MAX, DECOMPRESSION_FACTOR_MAX, LONG_MAX
 from ottla.record.validate import AppendChecks
 from ottla.settings.broker import BrokerSettings
@@ -21,6 +21,7 @@ class Policy:
     settings: TopicSettings
     checks: AppendChecks
     codec: int | None  # what every batch is written in; None: as its producer sent it
+    codec_level: int | None  # how hard the codec tries
     unflushed_max: int | None  # None: the disk is not waited for
     flush_ms: int | None
 
@@ -42,6 +43,7 @@ def policy_of(settings: TopicSettings, broker: BrokerSettings) -> Policy:
             ),
         ),
         codec=CODEC_OF[settings.compression_type],
+        codec_level=level_of(settings),
         unflushed_max=1 if broker.logs.flush_on_ack else settings.flush_messages,
         flush_ms=settings.flush_ms,
     )

@@ -2,7 +2,7 @@
 
 Only the codec changes: records, timestamps, producer and sequence stay as the producer sent them.
 
-Source: Kafka's documentation of compression.type. Elsewhere: the codecs, see `record/compress.py`.
+Source: Kafka's documentation of compression.type, KIP-390 (levels). Elsewhere: the codecs, see `record/compress.py`.
 """
 
 from collections.abc import Mapping
@@ -12,6 +12,7 @@ from ottla.record.batch import CODEC_MASK, HEADER_BYTES, Batch
 from ottla.record.builder import assemble
 from ottla.record.compress import GZIP, LZ4, NONE, SNAPPY, ZSTD, compress, decompress_untrusted
 from ottla.record.validate import ValidBatch
+from ottla.settings.topic import TopicSettings
 
 CODEC_OF: Final[Mapping[str, int | None]] = {
     "producer": None,
@@ -24,7 +25,20 @@ CODEC_OF: Final[Mapping[str, int | None]] = {
 """A topic's compression.type as the codec its log is written in; None: as it comes."""
 
 
-def recompressed(valid: ValidBatch, codec: int, decompressed_bytes_max: int) -> ValidBatch:
+def level_of(settings: TopicSettings) -> int | None:
+    """How hard the topic's codec shall try; None: it has no levels here."""
+    match settings.compression_type:
+        case "gzip":
+            return settings.compression_gzip_level
+        case "zstd":
+            return settings.compression_zstd_level
+        case _:
+            return None
+
+
+def recompressed(
+    valid: ValidBatch, codec: int, decompressed_bytes_max: int, level: int | None = None
+) -> ValidBatch:
     """The same records in `codec`. They were validated: they do decompress within the bound."""
     batch = valid.batch
     assert batch.data is not None
@@ -32,7 +46,7 @@ def recompressed(valid: ValidBatch, codec: int, decompressed_bytes_max: int) -> 
         batch.codec, batch.data[HEADER_BYTES:], max(decompressed_bytes_max, batch.size_bytes)
     )
     data = assemble(
-        compress(codec, payload),
+        compress(codec, payload, level),
         attributes=batch.attributes & ~CODEC_MASK | codec,
         last_offset_delta=batch.last_offset_delta,
         base_timestamp=batch.base_timestamp,

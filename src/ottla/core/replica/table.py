@@ -13,7 +13,7 @@ directory is offline: every partition answers KAFKA_STORAGE_ERROR until the proc
 and nothing more is written. A partition that could not be opened is tried again until it can be.
 
 Elsewhere: one partition, see `leader.py`; directories, see `directory.py`; what a log deletes, see
-`core/log/retention.py`.
+`core/log/retention.py`. Left whole on purpose: its duties share the deadlines and the two maps.
 """
 
 import logging
@@ -154,6 +154,11 @@ class ReplicaTable:
     def topic(self, name: str) -> HostedTopic | None:
         return self._by_name.get(name)
 
+    def topics(self, names: list[str] | None) -> list[HostedTopic]:
+        """Those named that are here, or all, sorted by name."""
+        found = sorted(self._by_name) if names is None else names
+        return [self._by_name[name] for name in found if name in self._by_name]
+
     def topic_by_id(self, topic_id: Uuid) -> HostedTopic | None:
         return self._by_id.get(topic_id)
 
@@ -247,6 +252,15 @@ class ReplicaTable:
         self._opening.update(one.partition for one in effects if isinstance(one, Flush))
         if self._directories.has_disowned:
             effects += self._checkpoint_now((LOG_STARTS, RECOVERY_POINTS))
+        return effects
+
+    def obey(self, settings: BrokerSettings, image: Image, now_ms: int) -> list[Effect]:
+        """The broker's own settings have changed: every topic follows in what it does not override."""
+        self._settings = settings
+        self._default_policy = policy_of(topic_settings({}, settings), settings)
+        effects: list[Effect] = []
+        for name in self._by_name:
+            effects += self._configure(name, image, now_ms)
         return effects
 
     def settle(self) -> None:

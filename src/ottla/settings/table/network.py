@@ -66,7 +66,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     setting("broker.id", INT, -1, None, HIGH, honored=True),
     setting("broker.rack", STRING, None, honored=True),
     setting("compression.gzip.level", INT, -1, GzipLevel(), MEDIUM, CLUSTER_WIDE, honored=True),
-    setting("compression.lz4.level", INT, 9, between(1, 17), MEDIUM, CLUSTER_WIDE, honored=True),
+    setting("compression.lz4.level", INT, 9, between(1, 17), MEDIUM, CLUSTER_WIDE),
     setting(
         "compression.type",
         STRING,

@@ -57,7 +57,14 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "cleanup.policy", LIST, "delete", names("compact", "delete"), broker="log.cleanup.policy"
     ),
     _topic("compression.gzip.level", INT, -1, GzipLevel(), broker="compression.gzip.level"),
-    _topic("compression.lz4.level", INT, 9, between(1, 17), broker="compression.lz4.level"),
+    _topic(
+        "compression.lz4.level",
+        INT,
+        9,
+        between(1, 17),
+        broker="compression.lz4.level",
+        honored=False,
+    ),
     _topic(
         "compression.type",
         STRING,

@@ -33,7 +33,7 @@ from tests.unit.core.controller.one_node import (
     OneNode,
     SeededEntropy,
     call,
-    layers,
+    in_force,
     start,
 )
 
@@ -51,7 +51,7 @@ def creator(node: OneNode) -> HandleCreateTopics:
     return HandleCreateTopics(
         controller=node.controller,
         defaults=DEFAULTS,
-        layers=layers(log_retention_ms="123456"),
+        in_force=in_force(log_retention_ms="123456"),
         entropy=SeededEntropy(len(node.image.topics) + 5),
     )
 

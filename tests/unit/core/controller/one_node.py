@@ -18,6 +18,7 @@ from ottla.core.metadata.local import LocalMetadataLog, metadata_log_settings
 from ottla.settings.broker import BrokerSettings, broker_settings
 from ottla.settings.definition import Source
 from ottla.settings.describe import BrokerLayers
+from ottla.settings.in_force import InForce
 from ottla.settings.parse import Resolved
 from ottla.types import Uuid
 from ottla.wire.server import Call, Origin
@@ -54,6 +55,10 @@ def layers(**given: str) -> BrokerLayers:
 
 def settings(**given: str) -> BrokerSettings:
     return broker_settings(layers(**given).static)
+
+
+def in_force(**given: str) -> InForce:
+    return InForce(layers(**given).static, settings(**given))
 
 
 def registration(incarnation: int = 1, *, port: int = 9092) -> Registration:

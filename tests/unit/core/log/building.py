@@ -35,7 +35,6 @@ SETTINGS: Final = TopicSettings(
     message_bytes_max=1_048_588,
     compression_type="producer",
     compression_gzip_level=-1,
-    compression_lz4_level=9,
     compression_zstd_level=3,
     timestamp_log_append=False,
     timestamp_before_max_ms=None,

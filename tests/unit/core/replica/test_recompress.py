@@ -4,11 +4,14 @@ import pytest
 from tests.unit.core.replica.house import NOW_MS, House, batch
 
 from ottla.core.log.producer_state import Refused
+from ottla.core.replica.policy import policy_of
 from ottla.core.replica.recompress import CODEC_OF, recompressed
 from ottla.errors import ErrorCode
 from ottla.record.batch import crc_is_right
 from ottla.record.record import records_untrusted
 from ottla.record.validate import AppendChecks, ValidBatch, validate_untrusted
+from ottla.settings.broker import broker_settings
+from ottla.settings.topic import topic_settings
 
 CHECKS = AppendChecks(
     bytes_max=1 << 20,
@@ -64,3 +67,26 @@ def test_what_gets_too_large_by_it_is_refused() -> None:
     outcome = house.leader("t").append(valid(batch(b"x" * 5000, codec=1)), NOW_MS)
     assert isinstance(outcome, Refused)
     assert outcome.error is ErrorCode.MESSAGE_TOO_LARGE
+
+
+@pytest.mark.parametrize(
+    ("overrides", "level"),
+    [
+        ({"compression.type": "gzip", "compression.gzip.level": "9"}, 9),
+        ({"compression.type": "zstd", "compression.zstd.level": "-7"}, -7),
+        ({"compression.type": "zstd"}, 3),
+        ({"compression.type": "lz4", "compression.lz4.level": "9"}, None),
+        ({"compression.type": "producer", "compression.gzip.level": "9"}, None),
+    ],
+)
+def test_the_level_is_that_of_the_topics_codec(
+    overrides: dict[str, str], level: int | None
+) -> None:
+    broker = broker_settings({})
+    assert policy_of(topic_settings(overrides, broker), broker).codec_level == level
+
+
+def test_the_level_decides_how_small_it_gets() -> None:
+    before = valid(batch(b" ".join(b"%d" % (n * n) for n in range(5_000))))
+    sizes = [recompressed(before, 1, 1 << 24, level).batch.size_bytes for level in (1, 9)]
+    assert sizes[1] < sizes[0]
