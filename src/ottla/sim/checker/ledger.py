@@ -300,6 +300,15 @@ def _cuts(history: History) -> tuple[list[tuple[int, bool]], list[tuple[int, boo
     return cuts, ack_cuts
 
 
+def aging_topics(history: History) -> set[str]:
+    """Topics that may lose old records by retention, unasked."""
+    return {
+        entry.topic
+        for entry in history.entries
+        if isinstance(entry, Create) and any(key.startswith("retention.") for key in entry.configs)
+    }
+
+
 def _flushing_topics(history: History) -> set[str]:
     """Topics that promise what ottla.flush=ack promises, whichever creation made them."""
     asked: dict[str, list[bool]] = {}

@@ -2,7 +2,8 @@
 
 The model is a list of all records that were read. A record counts where it certainly was in the log
 when the look-up was asked: it was read or acknowledged before, and the log's start never passed it.
-Offsets that were written again after a power cut are left out.
+Offsets that were written again after a power cut are left out. Where retention may have taken a
+record, nothing is certain to be there: of those topics only what was found is judged.
 
 Source: KIP-33, KIP-79, KIP-734.
 """
@@ -11,7 +12,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Final
 
-from ottla.sim.checker.ledger import Ledger, Story
+from ottla.sim.checker.ledger import Ledger, Story, aging_topics
 from ottla.sim.checker.verdict import Violation
 from ottla.sim.history import LookUp, Outcome
 
@@ -19,6 +20,7 @@ PROMISE: Final = "times are found"
 
 START: Final = -2
 MAX_TIMESTAMP: Final = -3
+_NOTHING_CERTAIN: Final = 1 << 62
 
 
 class _Model:
@@ -49,6 +51,7 @@ class _Model:
 
 
 def check(ledger: Ledger) -> Iterator[Violation]:
+    ages = aging_topics(ledger.history)
     for story in ledger.stories.values():
         look_ups = [one for one in story.look_ups if one.asked_ms >= 0]
         largest = [one for one in story.look_ups if one.asked_ms == MAX_TIMESTAMP]
@@ -58,6 +61,8 @@ def check(ledger: Ledger) -> Iterator[Violation]:
         start = max((read.log_start_offset for read in story.reads), default=0)
         start = max([start, *(one.low_watermark for one in story.deletes)])
         start = max([start, *(one.offset for one in story.look_ups if one.asked_ms == START)])
+        if ledger.history.retention or story.name.rpartition("-")[0] in ages:
+            start = _NOTHING_CERTAIN
         for one in look_ups:
             text = _first_since(story, model, start, one)
             if text:

@@ -1,8 +1,8 @@
 """The high watermark and the log's start never go back, except where a power cut may take records.
 
 With ottla.flush=ack (or flush.messages=1) not even then: a consumer is shown only what is on the
-disk. Without retention, the log's start moves only as it was asked to; it is checkpointed with the answer to DeleteRecords: a killed process brings
-nothing back, a power cut may.
+disk. Without retention, the log's start moves only as it was asked to; it is checkpointed with the
+answer to DeleteRecords: a killed process brings nothing back, a power cut may.
 
 Source: C6, KIP-107, design D9. Elsewhere: acknowledged batches, `kept.py`.
 """
@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from ottla.sim.checker.floor import Claim, Cut, below_floor
-from ottla.sim.checker.ledger import Ledger, Story
+from ottla.sim.checker.ledger import Ledger, Story, aging_topics
 from ottla.sim.checker.verdict import Violation
-from ottla.sim.history import Create, DeleteBefore, Outcome
+from ottla.sim.history import DeleteBefore, Outcome
 
 PROMISE: Final = "watermarks never go back"
 
@@ -28,19 +28,10 @@ def check(ledger: Ledger) -> Iterator[Violation]:
     if ledger.history.retention:
         return
     asked = _asked_deletes(ledger)
-    ages = _aging(ledger)
+    ages = aging_topics(ledger.history)
     for story in ledger.stories.values():
         if story.name.rpartition("-")[0] not in ages:
             yield from _only_as_asked(story, asked.get(story.name, []))
-
-
-def _aging(ledger: Ledger) -> set[str]:
-    """Topics that may lose old records by retention."""
-    return {
-        entry.topic
-        for entry in ledger.history.entries
-        if isinstance(entry, Create) and any(key.startswith("retention.") for key in entry.configs)
-    }
 
 
 def _asked_deletes(ledger: Ledger) -> dict[str, list[DeleteBefore]]:
