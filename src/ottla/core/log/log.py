@@ -127,11 +127,13 @@ class Log:
         """Everything before it is on the disk."""
         self._resumes: dict[int, tuple[int, int]] = {}  # offset -> (base offset, position)
         self._deleted: list[tuple[int | None, str]] = []  # (due, path); None: not yet decided
+        # Without a clean stop, the indexes of a segment that ends just there may not be on the disk.
+        known_offset = flushed_offset - 1 if names_changed else flushed_offset
         self._unsynced = Unsynced(
             (
                 segment
                 for segment, next_base in zip(self._segments[:-1], self._bases[1:], strict=True)
-                if next_base > flushed_offset
+                if next_base > known_offset
             ),
             names_changed=names_changed,
         )

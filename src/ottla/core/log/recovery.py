@@ -214,11 +214,13 @@ class Recovery:
         if not segments:
             return -1
         if self._shutdown is Shutdown.POWER_LOST:
+            # Also the segment that ends at the recovery point: its batches are on the disk, but its
+            # indexes get there only by a flush that was asked for after it was sealed.
             first = max(
                 (
                     at
                     for at, segment in enumerate(segments)
-                    if segment.base_offset <= self._recovery_point
+                    if segment.base_offset < self._recovery_point
                 ),
                 default=0,
             )
