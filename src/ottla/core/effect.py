@@ -1,7 +1,7 @@
 """What a machine asks for: everything that takes time is returned as one of these, never awaited.
 
 The shell performs a step's effects in their order, after the step. What has an outcome comes back
-as an event (`event.py`): `Flush` and `WriteWhole` as `Flushed`.
+as an event (`event.py`): `Flush` as `Flushed`.
 
 Built per request, hence plain slotted classes with written-out constructors (STYLE, habit 7).
 """
