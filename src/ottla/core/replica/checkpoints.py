@@ -8,7 +8,7 @@ Elsewhere: the files' format, see `core/log/checkpoint.py`; when they are writte
 """
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, final
 
 from ottla.core.effect import WriteWhole
@@ -27,6 +27,8 @@ from ottla.types import TopicPartition
 ALL: Final = (RECOVERY_POINTS, LOG_STARTS, HIGH_WATERMARKS)
 
 logger: Final = logging.getLogger(__name__)
+
+_NOTHING: Final[Mapping[TopicPartition, int]] = {}
 
 
 @final
@@ -52,16 +54,27 @@ class Checkpoints:
         self._read[name] = offsets
         return offsets
 
-    def changes(self, names: Iterable[str], leaders: Iterable[Leader]) -> list[WriteWhole]:
-        """Those of the files whose content is not what was last written."""
+    def changes(
+        self,
+        names: Iterable[str],
+        leaders: Iterable[Leader],
+        ahead: Mapping[TopicPartition, int] = _NOTHING,
+    ) -> list[WriteWhole]:
+        """Those of the files whose content is not what was last written. `ahead`: what is about to
+        be true, in each of them."""
         logs = list(leaders)
         effects = []
         for name in names:
-            data = format_offsets({**self._read.get(name, {}), **dict(_offsets(name, logs))})
+            offsets = {**self._read.get(name, {}), **dict(_offsets(name, logs)), **ahead}
+            data = format_offsets(offsets)
             if self._written.get(name) != data:
                 self._written[name] = data
                 effects.append(WriteWhole(name, data))
         return effects
+
+    def forget(self, name: str) -> None:
+        """`name` could not be written: next time it is a change, whatever is in it."""
+        self._written.pop(name, None)
 
 
 def _offsets(name: str, leaders: Iterable[Leader]) -> Iterator[tuple[TopicPartition, int]]:
