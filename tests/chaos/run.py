@@ -27,7 +27,9 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "compat")]
 
 from node import Outcome  # noqa: E402
 
-SCENARIOS: Final = ("kill", "pause", "power", "full", "refuse", "flip", "descriptors")
+sys.path.insert(0, str(HERE))  # `groups` is the one here: what was imported has put others in front
+
+SCENARIOS: Final = ("kill", "pause", "power", "full", "refuse", "flip", "descriptors", "groups")
 COLUMNS: Final = "{:<13} {:>6} {:>9} {:>9} {:>5} {:>5} {:>8} {:>7} {:>7}  {}"
 
 

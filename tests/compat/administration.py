@@ -1,7 +1,7 @@
 """Apache Kafka's tools that look after a node: configurations, log directories, leaders, replicas, features.
 
 They share one broker with everything else that is checked, so each takes back what it changed for
-more than its own topic. What a tool prints about all groups needs groups, and is not asked for here.
+more than its own topic.
 """
 
 from __future__ import annotations

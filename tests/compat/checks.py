@@ -49,10 +49,16 @@ class Written:
 
 @dataclass(slots=True)
 class World:
-    """What checks share: the reference client, the broker's files, and what was written so far."""
+    """What checks share: the reference client, the broker's files, and what was written so far.
+
+    `writer`: another reference client, for whoever writes beside a check. `restart(kill)`: the
+    broker goes, by SIGTERM or by SIGKILL, and comes back on the same port; None: it isn't ours.
+    """
 
     reference: Driver
     data_dir: Path | None
+    writer: Driver | None = None
+    restart: Callable[[bool], None] | None = None
     written: list[Written] = field(default_factory=list)
 
     def stored(self, topic: str, partition: int) -> list[StoredBatch]:

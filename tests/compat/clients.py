@@ -27,6 +27,8 @@ class Client:
     text_only: bool = False  # writes text keys and headers, no nulls, no timestamps; prints headers
     unique_headers: bool = False  # headers are a mapping; repeats sit together, in order
     null_headers: bool = True
+    commits_by_itself: bool = False  # also what it took and did not print before it was ended
+    ends_with_broker: bool = False  # its consumer in a group gives up when no broker is left
 
     def driver(self, logs: Path) -> Driver:
         return Driver(self.name, self.command(), self.working_directory, logs / f"{self.name}.log")
@@ -77,7 +79,9 @@ CLIENTS: Final = (
         name="aiokafka",
         command=_python("aiokafka", "drive_aiokafka.py", "aiokafka[snappy,lz4,zstd]>=0.14,<0.15"),
     ),
-    Client(name="kcat", command=_kcat, text_only=True),
+    Client(
+        name="kcat", command=_kcat, text_only=True, commits_by_itself=True, ends_with_broker=True
+    ),
     Client(
         name="kafkajs",
         command=_node,

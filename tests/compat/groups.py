@@ -2,24 +2,28 @@
 
 A member here is a consumer that commits whatever it read before it says so; so what two of them say
 together must be every record, once. Members of one check are of one client,
-but for the mixed group.
+but for the mixed group. Whoever comes or goes does so while records are being written.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from checks import Check, World, Wrong
 from clients import Client
-from driver import Driver
+from driver import Cannot, Driver
 from records import record
 
 PARTITIONS: Final = 6
 SETTLED_SECONDS_MAX: Final = 40.0
 POLL_SECONDS: Final = 0.1
+LOAD_RECORDS: Final = 300
+LOAD_PAUSE_SECONDS: Final = 0.05
 
 
 class Group:
@@ -39,6 +43,10 @@ class Group:
         self._written = 0
         world.create(name, partitions=PARTITIONS)
 
+    @property
+    def written(self) -> int:
+        return self._written
+
     def join(self, member: str, instance: str | None = None) -> None:
         driver = self._drivers[len(self._driver_of) % len(self._drivers)]
         self._driver_of[member] = driver
@@ -53,8 +61,9 @@ class Group:
         self._there.append(member)
 
     def leave(self, member: str) -> None:
-        self._records += self._pairs(member)
-        self._driver_of[member].ask("leave", member=f"{self.name}/{member}")
+        # Under load it reads until it is gone.
+        gone = self._driver_of[member].ask("leave", member=f"{self.name}/{member}")
+        self._records += [(part, offset) for part, offset in gone["records"]]
         self._there.remove(member)
 
     def leave_all(self) -> None:
@@ -70,9 +79,33 @@ class Group:
     def _pairs(self, member: str) -> list[tuple[int, int]]:
         return [(part, offset) for part, offset in self.given(member)["records"]]
 
-    def write(self, count: int) -> None:
+    @contextmanager
+    def under_load(self) -> Iterator[None]:
+        """Records are being written all the time, by a client of its own."""
+        enough = threading.Event()
+        trouble: list[Exception] = []
+
+        def load() -> None:
+            try:
+                while not enough.wait(LOAD_PAUSE_SECONDS):
+                    self.write(LOAD_RECORDS, self._world.writer)
+            except Exception as error:  # noqa: BLE001 - raised where the load was asked for
+                trouble.append(error)
+
+        thread = threading.Thread(target=load, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            enough.set()
+            thread.join()
+        if trouble:
+            raise trouble[0]
+
+    def write(self, count: int, writer: Driver | None = None) -> None:
         records = [record(b"x", partition=number % PARTITIONS) for number in range(count)]
-        self._world.reference.ask("produce", topic=self.name, codec="none", records=records)
+        driver = writer or self._world.reference
+        driver.ask("produce", topic=self.name, codec="none", records=records)
         self._written += count
 
     def settle(self) -> None:
@@ -112,35 +145,42 @@ def _wait(condition: Callable[[], bool], what: Callable[[], str]) -> None:
         time.sleep(POLL_SECONDS)
 
 
-def three(name: str, drivers: list[Driver], world: World, strategy: str = "range") -> None:
-    """Three come while records are written, one goes, and the others take over."""
+def three(
+    name: str,
+    drivers: list[Driver],
+    world: World,
+    strategy: str = "range",
+    *,
+    goes_under_load: bool = True,
+) -> str:
+    """Three come under load, one goes, and the others take over; the note says how much load."""
     group = Group(name, drivers, world, strategy)
     try:
-        group.write(60)
-        group.join("a")
-        for member in ("b", "c"):
-            group.write(60)
-            group.join(member)
-        group.settle()
-        group.write(300)
+        with group.under_load():
+            for member in ("a", "b", "c"):
+                group.join(member)
+            group.settle()
+            if goes_under_load:
+                group.leave("b")
+                group.settle()
         group.everything_once()
-        group.leave("b")
-        group.write(60)
-        group.settle()
+        if not goes_under_load:
+            group.leave("b")
+            group.settle()
         group.write(60)
         group.everything_once()
+        return f"{group.written:,} records"
     finally:
         group.leave_all()
 
 
 def group_of_three(client: Client, driver: Driver, world: World) -> str | None:
-    three(f"group-{client.name}", [driver], world)
-    return None
+    by_hand = not client.commits_by_itself
+    return three(f"group-{client.name}", [driver], world, goes_under_load=by_hand)
 
 
 def cooperative(client: Client, driver: Driver, world: World) -> str | None:
-    three(f"cooperative-{client.name}", [driver], world, "cooperative-sticky")
-    return None
+    return three(f"cooperative-{client.name}", [driver], world, "cooperative-sticky")
 
 
 def commit_and_resume(client: Client, driver: Driver, world: World) -> str | None:
@@ -152,6 +192,34 @@ def commit_and_resume(client: Client, driver: Driver, world: World) -> str | Non
             group.settle()
             group.everything_once()
             group.leave(member)
+    finally:
+        group.leave_all()
+    return None
+
+
+def restarts(client: Client, driver: Driver, world: World) -> str | None:
+    """A member reads on when its broker comes back, and its commits are where they were."""
+    if world.restart is None:
+        raise Cannot("somebody else's broker is not restarted here")
+    if client.ends_with_broker:
+        raise Cannot("ends when no broker is left")
+    group = Group(f"restarts-{client.name}", [driver], world)
+    try:
+        group.join("first")
+        group.write(60)
+        group.everything_once()
+        for kill in (False, True):
+            world.restart(kill)
+            group.write(60)
+            group.everything_once()
+        group.leave("first")
+        world.restart(False)
+        group.write(60)
+        group.join("second")
+        group.everything_once()
+        world.restart(True)
+        group.write(60)
+        group.everything_once()
     finally:
         group.leave_all()
     return None
@@ -183,13 +251,14 @@ def static_member(client: Client, driver: Driver, world: World) -> str | None:
 
 def mixed(drivers: list[Driver], world: World) -> str | None:
     """One group whose members are of different clients, which share an assignor."""
-    three("group-mixed", drivers, world)
-    return ", ".join(driver.name for driver in drivers)
+    note = three("group-mixed", drivers, world)
+    return f"{', '.join(driver.name for driver in drivers)}: {note}"
 
 
 CAPABILITIES: Final[dict[str, Check]] = {
     "group of 3": group_of_three,
     "resume": commit_and_resume,
+    "restarts": restarts,
     "static": static_member,
     "cooperative": cooperative,
 }

@@ -27,6 +27,7 @@ KCAT_PACKAGES: Final = ("kcat", "librdkafka1", "libyajl2", "liblz4-1", "libzstd1
 # kafkajs-lz4 and @kafkajs/zstd build against old Node.js, lz4js writes dependent blocks, which Apache
 # Kafka refuses, and @oneidentity/zstd-js compresses some bytes more than it was given.
 NODE_PACKAGES: Final = ("kafkajs@2", "kafkajs-snappy@1", "lz4-napi@2", "@bokuweb/zstd-wasm@0")
+SPARK_VERSION: Final = "3.5.7"
 INSTALL_SECONDS_MAX: Final = 600
 
 
@@ -63,6 +64,22 @@ def python_environment(name: str, *requirements: str) -> Path:
 
     _once(home, "\n".join((sys.version, *requirements)), make)
     return interpreter
+
+
+def spark() -> tuple[Path, str]:
+    """An interpreter with pyspark, and the jars of its Kafka connector, with commas."""
+    _need("java", "mvn")
+    interpreter = python_environment("spark", f"pyspark=={SPARK_VERSION}")
+    jars = CACHE / "spark" / "jars"
+    project = (HERE / "java" / "spark.xml").read_text().replace("SPARK_VERSION", SPARK_VERSION)
+
+    def make() -> None:
+        (jars.parent / "pom.xml").write_text(project)
+        goal = ("dependency:copy-dependencies", f"-DoutputDirectory={jars}")
+        _run(["mvn", "-q", "-B", *goal, "-DincludeScope=runtime"], cwd=jars.parent)
+
+    _once(jars, project, make)
+    return interpreter, ",".join(str(jar) for jar in sorted(jars.glob("*.jar")))
 
 
 def node_modules() -> Path:

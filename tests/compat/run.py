@@ -2,7 +2,7 @@
 
     tests/compat/run.py                         Ottla, from this checkout
     tests/compat/run.py --against apache        Apache Kafka, to judge the harness itself
-    tests/compat/run.py --only kcat             one client (may be repeated; also: tools, files)
+    tests/compat/run.py --only kcat             one client (may be repeated; also: tools, files, tutorials)
     tests/compat/run.py --bootstrap host:port   a broker somebody else runs; its files are not seen
 
 A cell is green, red, or `–` where the client has no such feature; each red one and each remark has
@@ -11,7 +11,8 @@ included. What the clients need goes to `.compat/` (`install.py`), the broker's 
 directory that is kept when something was red.
 
 The pieces: `clients.py` the roster, `drivers/` one program per client, `checks.py` and `groups.py` the
-capabilities, `tools.py` Apache Kafka's command-line tools, `storage.py` the files on disk in both directions.
+capabilities, `tools.py` Apache Kafka's command-line tools, `storage.py` the files on disk in both directions,
+`tutorials.py` what learners type.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from __future__ import annotations
 import argparse
 import functools
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -29,8 +31,9 @@ from typing import Final
 import groups
 import storage
 import tools
+import tutorials
 from apache import ApacheKafka
-from broker import Broker, Elsewhere, NotStarted, Ottla
+from broker import Broker, Elsewhere, NotStarted, Ottla, Restartable
 from checks import CAPABILITIES, World, Wrong
 from clients import CLIENTS, REFERENCE, Client
 from driver import Cannot, Driver, Failed, Refused
@@ -38,13 +41,14 @@ from install import CannotInstall, java
 from segments import CODECS
 from table import Color, Outcome, Table
 
-PARTS: Final = ("tools", "files")
+PARTS: Final = ("tools", "files", "tutorials")
 # Libraries of three makes; each names the assignor it shares with the others.
 MIXED: Final = ("java", "confluent-kafka", "kafka-python-3")
 
 
 def main() -> int:
     options = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no process stays behind
     wanted = set(options.only or [*(client.name for client in CLIENTS), *PARTS])
     work = Path(tempfile.mkdtemp(prefix="compat-"))
     print(f"working in {work}", file=sys.stderr)
@@ -66,6 +70,8 @@ def main() -> int:
             make, seen = broker_maker(options.against), broker.data_dir
             rows = functools.partial(storage.rows, make, seen, work)
             tables.append(check_parts(storage.TABLE, rows))
+        if "tutorials" in wanted and subject == "ottla":
+            tables.append(check_parts(tutorials.TABLE, functools.partial(tutorials.rows, work)))
     except (NotStarted, CannotInstall) as problem:
         print(f"{subject}: {problem}", file=sys.stderr)
         return 1
@@ -118,6 +124,7 @@ def check_clients(clients: list[Client], broker: Broker, work: Path) -> Table:
     capabilities = {**CAPABILITIES, **groups.CAPABILITIES}
     table = Table("client", list(capabilities))
     reference = REFERENCE.driver(work / "reference")
+    writer = REFERENCE.driver(work / "writer")
     drivers: dict[str, Driver] = {}
     for client in clients:
         try:
@@ -125,9 +132,9 @@ def check_clients(clients: list[Client], broker: Broker, work: Path) -> Table:
         except CannotInstall as problem:
             table.put(client.name, next(iter(CAPABILITIES)), Outcome(Color.RED, str(problem)))
     try:
-        for driver in (reference, *drivers.values()):
+        for driver in (reference, writer, *drivers.values()):
             driver.aim_at(broker.bootstrap)
-        world = World(reference, broker.data_dir)
+        world = World(reference, broker.data_dir, writer, restarting(broker))
         if REFERENCE not in clients:
             write_corpus(reference, world)
         for capability, check in capabilities.items():
@@ -141,9 +148,26 @@ def check_clients(clients: list[Client], broker: Broker, work: Path) -> Table:
             outcome = judge(lambda: groups.mixed(mixed, world))
             table.put("a mixed group", next(iter(groups.CAPABILITIES)), outcome)
     finally:
-        for driver in (reference, *drivers.values()):
+        for driver in (reference, writer, *drivers.values()):
             driver.close()
     return table
+
+
+def restarting(broker: Broker) -> Callable[[bool], None] | None:
+    """How to take the broker down and up again; None: it is somebody else's."""
+    if isinstance(broker, Elsewhere):
+        return None
+    assert isinstance(broker, Ottla | ApacheKafka)
+    ours: Restartable = broker
+
+    def restart(kill: bool) -> None:
+        if kill:
+            ours.kill()
+        else:
+            ours.stop()
+        ours.start()
+
+    return restart
 
 
 def write_corpus(reference: Driver, world: World) -> None:

@@ -8,7 +8,7 @@ Promises: every wait is bounded; a broker that breaks the protocol loses its con
 treated as one that went away. What a user can mend is an exception whose message says how.
 
 Elsewhere: moving records, `producer.py` and `consumer.py`; the broker's side of a socket,
-`connection.py`. Not there yet: TLS, SASL, groups.
+`connection.py`. Not there yet: TLS, SASL, members of groups.
 """
 
 import asyncio
@@ -20,11 +20,13 @@ from typing import Final, final
 
 from ottla import __version__
 from ottla.backoff import Backoff
+from ottla.client.groups import ONE_KEY_MAX, coordinator_request, coordinator_untrusted
 from ottla.client.metadata import NOTHING_KNOWN, Address, ClusterView, TopicView, cluster_untrusted
 from ottla.errors import RETRIABLE, ApiError, ErrorCode, OttlaError, RemoteProtocolError
 from ottla.types import Payload
-from ottla.wire.api import METADATA, Message
+from ottla.wire.api import FIND_COORDINATOR, METADATA, Message
 from ottla.wire.client import CORRELATION_ID_MAX, ClientConnection
+from ottla.wire.message.find_coordinator import FindCoordinatorResponse
 from ottla.wire.message.metadata import MetadataRequest, MetadataRequestTopic, MetadataResponse
 
 CONNECT_MS_MAX: Final = 10_000
@@ -263,6 +265,21 @@ class Client:
         if self.cluster.controller_id in self.cluster.brokers:
             return await self.ask(self.cluster.controller_id, api_key, message)
         return await self.ask_any(api_key, message)
+
+    async def ask_coordinator(
+        self, group: str, api_key: int, message: Message, *, version_max: int = _ANY_VERSION
+    ) -> Message:
+        """The answer of the broker that looks after a group.
+
+        It is looked for each time: it moves. Raises ApiError where there is none at the moment.
+        """
+        request = coordinator_request(group)
+        response = await self.ask_any(FIND_COORDINATOR, request, version_max=ONE_KEY_MAX)
+        assert isinstance(response, FindCoordinatorResponse)
+        broker_id = coordinator_untrusted(response)
+        if broker_id not in self.cluster.brokers:
+            await self.refresh(())
+        return await self.ask(broker_id, api_key, message, version_max=version_max)
 
     async def speaks(self, api_key: int) -> bool:
         """Does a broker at hand know this API?"""

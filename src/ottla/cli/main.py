@@ -60,6 +60,12 @@ def _consume() -> Command:
     return consume
 
 
+def _group() -> Command:
+    from ottla.cli import group
+
+    return group
+
+
 def _log() -> Command:
     from ottla.cli import log
 
@@ -72,6 +78,7 @@ COMMANDS: Final[dict[str, Entry]] = {
     "config": Entry("describe and alter settings of topics, brokers and groups", _config),
     "produce": Entry("send lines from standard input to a topic", _produce),
     "consume": Entry("print the records of a topic", _consume),
+    "group": Entry("list, describe, reset and delete consumer groups", _group),
     "log": Entry("verify what a log directory holds", _log),
 }
 

@@ -2,15 +2,17 @@
 
 What it prints is what Kafka's own tool prints, tabs included, because scripts read it.
 
-Elsewhere: settings with where they come from, and all there is to do with them, see `config.py`.
+Elsewhere: `offsets` and `trim` in `topic_records.py`; settings with where they come from, and all there is to do with them, see `config.py`.
 """
 
 import argparse
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
+from ottla.cli import topic_records
 from ottla.cli.bootstrap import FAILED, add_bootstrap, complain, run_with_client, whole_number
 from ottla.cli.config import change_configs, key_value
+from ottla.cli.tabular import Item, tell, tell_items
 from ottla.client.configs import Change, Kind, Operation, Resource
 from ottla.errors import ApiError, ErrorCode, LocalProtocolError, RemoteProtocolError, error_name
 from ottla.types import NO_LEADER, uuid_to_text
@@ -61,10 +63,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--if-not-exists", action="store_true", help="a topic that is there already is fine"
     )
 
-    listing = actions.add_parser("list", help="print the names of all topics")
+    listing = actions.add_parser("list", aliases=["ls"], help="print the names of all topics")
 
     describe = actions.add_parser("describe", help="print partitions, leaders and settings")
     describe.add_argument("names", nargs="*", metavar="NAME", help="which topics (else all)")
+
+    offsets = actions.add_parser("offsets", help="print the first and the end offset of partitions")
+    trim = actions.add_parser("trim", help="delete the oldest records")
+    topic_records.add_arguments(offsets, trim)
 
     alter = actions.add_parser("alter", help="add partitions, change settings")
     _add_alter_arguments(alter)
@@ -73,8 +79,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     delete.add_argument("names", nargs="+", metavar="NAME")
     delete.add_argument("--if-exists", action="store_true", help="a topic that is gone is fine")
 
-    for action in (create, listing, describe, alter, delete):
+    for action in (create, listing, describe, offsets, trim, alter, delete):
         add_bootstrap(action)
+    for action in (listing, describe, offsets):
+        action.add_argument("--json", action="store_true", help="for programs")
 
 
 def _add_alter_arguments(alter: argparse.ArgumentParser) -> None:
@@ -107,10 +115,14 @@ def run(args: argparse.Namespace) -> int:
         match args.action:
             case "create":
                 return await _create(client, args)
-            case "list":
-                return await _list(client)
+            case "list" | "ls":
+                return await _list(client, as_json=args.json)
             case "describe":
-                return await _describe(client, list(args.names))
+                return await _describe(client, list(args.names), as_json=args.json)
+            case "offsets":
+                return await topic_records.offsets(client, args)
+            case "trim":
+                return await topic_records.trim(client, args)
             case "alter":
                 return await _alter(client, args)
             case "delete":
@@ -191,9 +203,13 @@ async def _grow(client: "Client", name: str, partition_count: int) -> None:
     check_grown_untrusted(name, response)
 
 
-async def _list(client: "Client") -> int:
-    cluster = await client.refresh(None)
-    for name in sorted(cluster.topics):
+async def _list(client: "Client", *, as_json: bool) -> int:
+    topics = sorted((await client.refresh(None)).topics.items())
+    if as_json:
+        cells = [(name, len(one.partitions), one.is_internal) for name, one in topics]
+        tell("topics", ("NAME", "PARTITIONS", "INTERNAL"), cells, as_json=True)
+        return 0
+    for name, _ in topics:
         print(name)
     return 0
 
@@ -242,7 +258,7 @@ async def _with_retries(
     return await attempt()
 
 
-async def _describe(client: "Client", names: list[str]) -> int:
+async def _describe(client: "Client", names: list[str], *, as_json: bool) -> int:
     cluster = await client.refresh(names or None)
     exit_code = 0
     present = []
@@ -256,13 +272,39 @@ async def _describe(client: "Client", names: list[str]) -> int:
         else:
             complain(f"Topic '{name}' cannot be described: {error_name(code)}.")
             exit_code = FAILED
-    if present:
-        configs = await _overrides(client, present)
-        eligible = await _eligible(client, present)
-        for name in present:
-            for line in described(cluster.topics[name], configs.get(name, ()), eligible):
-                print(line)
+    if not present:
+        return exit_code
+    configs = await _overrides(client, present)
+    if as_json:
+        tell_items(
+            "topics", [item(cluster.topics[name], configs.get(name, ())) for name in present]
+        )
+        return exit_code
+    eligible = await _eligible(client, present)
+    for name in present:
+        for line in described(cluster.topics[name], configs.get(name, ()), eligible):
+            print(line)
     return exit_code
+
+
+def item(topic: "TopicView", configs: Sequence[tuple[str, str]]) -> Item:
+    """A topic for programs."""
+    return {
+        "name": topic.name,
+        "id": uuid_to_text(topic.topic_id),
+        "internal": topic.is_internal,
+        "configs": dict(configs),
+        "partitions": [
+            {
+                "partition": part.partition,
+                "leader": None if part.leader_id == NO_LEADER else part.leader_id,
+                "leader_epoch": part.leader_epoch,
+                "replicas": list(part.replicas),
+                "isr": list(part.isr),
+            }
+            for part in topic.partitions
+        ],
+    }
 
 
 async def _overrides(

@@ -1,6 +1,6 @@
 """Questions about topics, as requests, and what the answers mean.
 
-Created, grown, deleted and described through the same codecs as everything else; an error code of the
+Created, grown, trimmed, deleted and described through the same codecs as everything else; an error code of the
 protocol becomes an `ApiError` that names the topic. Elsewhere: whom to ask and how often,
 `aio/client.py`; how it is printed, `cli/topic.py`.
 """
@@ -20,6 +20,12 @@ from ottla.wire.message.create_topics import (
     CreatableTopicConfig,
     CreateTopicsRequest,
     CreateTopicsResponse,
+)
+from ottla.wire.message.delete_records import (
+    DeleteRecordsPartition,
+    DeleteRecordsRequest,
+    DeleteRecordsResponse,
+    DeleteRecordsTopic,
 )
 from ottla.wire.message.delete_topics import (
     DeleteTopicsRequest,
@@ -96,6 +102,26 @@ def check_deleted_untrusted(name: str, response: DeleteTopicsResponse) -> None:
         if topic.name == name:
             return _check(topic.error_code, topic.error_message)
     raise RemoteProtocolError(f"the answer to DeleteTopics says nothing of topic {name!r}")
+
+
+def delete_records_request(
+    topic: str, partition: int, before: int, timeout_ms: int
+) -> DeleteRecordsRequest:
+    """Records before the offset `before`."""
+    parts = [DeleteRecordsPartition(partition, before)]
+    return DeleteRecordsRequest([DeleteRecordsTopic(topic, parts)], timeout_ms)
+
+
+def first_offset_untrusted(topic: str, partition: int, response: DeleteRecordsResponse) -> int:
+    """The partition's first offset now. Raises ApiError if nothing was deleted."""
+    for answered in response.topics:
+        for part in answered.partitions:
+            if (answered.name, part.partition_index) == (topic, partition):
+                _check(part.error_code, None)
+                return part.low_watermark
+    raise RemoteProtocolError(
+        f"the answer to DeleteRecords says nothing of partition {topic}-{partition}"
+    )
 
 
 def configs_request(names: Iterable[str]) -> DescribeConfigsRequest:

@@ -252,6 +252,7 @@ public final class Drive {
         private final KafkaConsumer<byte[], byte[]> consumer;
         private final TreeSet<Integer> partitions = new TreeSet<>();
         private final List<List<Long>> records = new ArrayList<>();
+        private final List<List<Long>> pending = new ArrayList<>();
         private int rebalances;
         private Throwable failure;
         private volatile boolean leaving;
@@ -267,13 +268,13 @@ public final class Drive {
         public void run() {
             try {
                 while (!leaving) {
-                    List<List<Long>> read = new ArrayList<>();
                     for (ConsumerRecord<byte[], byte[]> one : consumer.poll(Duration.ofMillis(100))) {
-                        read.add(List.of((long) one.partition(), one.offset()));
+                        pending.add(List.of((long) one.partition(), one.offset()));
                     }
-                    if (!read.isEmpty() && committed()) {
+                    if (!pending.isEmpty() && committed()) {
                         synchronized (this) {
-                            records.addAll(read);
+                            records.addAll(pending);
+                            pending.clear();
                         }
                     }
                 }
@@ -289,7 +290,7 @@ public final class Drive {
                 consumer.commitSync();
                 return true;
             } catch (CommitFailedException | RebalanceInProgressException takenAway) {
-                return false; // another member reads it
+                return false; // committed with the next records, or another member reads it
             }
         }
 
@@ -302,6 +303,7 @@ public final class Drive {
         @Override
         public synchronized void onPartitionsRevoked(Collection<TopicPartition> revoked) {
             revoked.forEach(one -> partitions.remove(one.partition()));
+            pending.removeIf(one -> revoked.stream().anyMatch(gone -> gone.partition() == one.get(0)));
         }
 
         synchronized Object given() throws Exception {
@@ -317,8 +319,7 @@ public final class Drive {
         Object leave() throws Exception {
             leaving = true;
             join(LEAVE_MS_MAX);
-            given();
-            return null;
+            return given();
         }
     }
 

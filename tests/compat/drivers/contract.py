@@ -32,7 +32,7 @@ with headers `[[name, bytes], …]`; what was read also has its `offset`. Operat
     given           member                              {partitions: [id, …] that are assigned to it,
                                                         records: [[partition, offset], …] it committed,
                                                         rebalances: how often it was given partitions}
-    leave           member                              null
+    leave           member                              as for given, when it is gone
 
 In `consume` partitions are assigned, there is no group, and nothing is committed. A driver is a thin
 shell over its client: it never retries, repairs or checks anything, that is for the harness.
@@ -73,6 +73,8 @@ class Member:
     """A consumer in a group, read by a thread until it shall leave.
 
     `take` polls once and commits; it returns the (partition, offset) pairs that are committed then.
+    What could not be committed in the middle of a rebalance waits in `pending`: it is committed with
+    the next records if its partition stays here, and read by somebody else if not.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class Member:
     ) -> None:
         self.partitions: list[int] = []
         self.rebalances = 0
+        self.pending: list[tuple[int, int]] = []
         self._records: list[tuple[int, int]] = []
         self._failure: str | None = None
         self._leaving = threading.Event()
@@ -93,8 +96,19 @@ class Member:
             while not self._leaving.is_set():
                 self._records += take()
             close()
+            self._records += self.committed()
         except Exception:  # noqa: BLE001 - told when it is asked what it got
             self._failure = traceback.format_exc(limit=-6)
+
+    def committed(self) -> list[tuple[int, int]]:
+        """What was pending; nothing is from now on."""
+        done, self.pending = self.pending, []
+        return done
+
+    def lose(self, gone: set[int]) -> None:
+        """These partitions are not this member's any more."""
+        self.partitions = [one for one in self.partitions if one not in gone]
+        self.pending = [one for one in self.pending if one[0] not in gone]
 
     def given(self) -> Request:
         if self._failure is not None:
@@ -105,10 +119,10 @@ class Member:
             "rebalances": self.rebalances,
         }
 
-    def leave(self) -> None:
+    def leave(self) -> Request:
         self._leaving.set()
         self._thread.join(LEAVE_SECONDS_MAX)
-        self.given()
+        return self.given()
 
 
 MEMBERS: Final[dict[str, Member]] = {}
@@ -118,8 +132,8 @@ def given(bootstrap: str, request: Request) -> Request:
     return MEMBERS[request["member"]].given()
 
 
-def leave(bootstrap: str, request: Request) -> None:
-    MEMBERS.pop(request["member"]).leave()
+def leave(bootstrap: str, request: Request) -> Request:
+    return MEMBERS.pop(request["member"]).leave()
 
 
 def serve(operations: dict[str, Operation]) -> None:

@@ -164,8 +164,7 @@ class Listener(ConsumerRebalanceListener):
     member: Member
 
     def on_partitions_revoked(self, revoked: Any) -> None:
-        gone = {one.partition for one in revoked}
-        self.member.partitions = [one for one in self.member.partitions if one not in gone]
+        self.member.lose({one.partition for one in revoked})
 
     def on_partitions_assigned(self, assigned: Any) -> None:
         self.member.partitions = sorted(one.partition for one in assigned)
@@ -199,6 +198,7 @@ def join(bootstrap: str, request: Request) -> None:
         if not batches:
             return []
         try:
+            # Partitions may go while this waits; what it was told is committed then is so.
             await clients[0].commit()
         except CommitFailedError:
             return []  # taken away meanwhile: another member reads it

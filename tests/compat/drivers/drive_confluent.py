@@ -189,15 +189,16 @@ def join(bootstrap: str, request: Request) -> None:
         for message in messages:
             if message.error():
                 raise refused(message.error())
-        if not messages:
+        member.pending += [(one.partition(), one.offset()) for one in messages]
+        if not member.pending:
             return []
         try:
             client.commit(asynchronous=False)
         except KafkaException as error:
             if error.args[0].code() in TAKEN_AWAY:
-                return []  # another member reads it
+                return []
             raise
-        return [(one.partition(), one.offset()) for one in messages]
+        return member.committed()
 
     member = Member(take, client.close)
 
@@ -206,8 +207,7 @@ def join(bootstrap: str, request: Request) -> None:
         member.rebalances += 1
 
     def revoked(_: Any, partitions: list[Any]) -> None:
-        gone = {one.partition for one in partitions}
-        member.partitions = [one for one in member.partitions if one not in gone]
+        member.lose({one.partition for one in partitions})
 
     client.subscribe([request["topic"]], on_assign=assigned, on_revoke=revoked)
     MEMBERS[request["member"]] = member

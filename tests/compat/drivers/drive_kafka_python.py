@@ -209,8 +209,7 @@ class Listener(ConsumerRebalanceListener):
     member: Member
 
     def on_partitions_revoked(self, revoked: Any) -> None:
-        gone = {one.partition for one in revoked}
-        self.member.partitions = [one for one in self.member.partitions if one not in gone]
+        self.member.lose({one.partition for one in revoked})
 
     def on_partitions_assigned(self, assigned: Any) -> None:
         new = {one.partition for one in assigned}
@@ -244,13 +243,14 @@ def join(bootstrap: str, request: Request) -> None:
 
     def take() -> list[tuple[int, int]]:
         batches = client.poll(timeout_ms=100)
-        if not batches:
+        member.pending += [(one.partition, one.offset) for some in batches.values() for one in some]
+        if not member.pending:
             return []
         try:
             client.commit()
         except CommitFailedError:
-            return []  # taken away meanwhile: another member reads it
-        return [(one.partition, one.offset) for batch in batches.values() for one in batch]
+            return []
+        return member.committed()
 
     listener = Listener()
     listener.member = member = Member(take, client.close)

@@ -150,6 +150,10 @@ const operations = {
 
 const members = new Map();
 
+function given({ partitions, records, rebalances }) {
+  return { partitions: [...partitions].sort((a, b) => a - b), records, rebalances };
+}
+
 Object.assign(operations, {
   join: async (kafka, { member, group, topic, strategy, instance }) => {
     if (instance !== null) throw new Cannot("no static members");
@@ -179,16 +183,13 @@ Object.assign(operations, {
     return null;
   },
 
-  given: async (kafka, { member }) => {
-    const { partitions, records, rebalances } = members.get(member);
-    return { partitions: [...partitions].sort((a, b) => a - b), records, rebalances };
-  },
+  given: async (kafka, { member }) => given(members.get(member)),
 
   leave: async (kafka, { member }) => {
-    const { consumer } = members.get(member);
+    const state = members.get(member);
     members.delete(member);
-    await consumer.disconnect();
-    return null;
+    await state.consumer.disconnect();
+    return given(state);
   },
 });
 

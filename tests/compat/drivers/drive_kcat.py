@@ -223,10 +223,14 @@ def join(bootstrap: str, request: Request) -> None:
     def close() -> None:
         process.terminate()
         process.wait(LEAVE_SECONDS_MAX)
+        for thread in threads:
+            thread.join(LEAVE_SECONDS_MAX)
+        member.pending = taken()  # it commits them when it ends
 
     member = Member(take, close)
-    for work in (read, listen):
-        threading.Thread(target=work, daemon=True).start()
+    threads = [threading.Thread(target=work, daemon=True) for work in (read, listen)]
+    for thread in threads:
+        thread.start()
     MEMBERS[request["member"]] = member
     member.start()
 

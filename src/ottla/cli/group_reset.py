@@ -1,0 +1,165 @@
+"""`ottla group reset-offsets`: where a group without members shall go on reading.
+
+As in Kafka's tool, it is only told what would be, unless `--execute` says that it shall be.
+Elsewhere: the rules, `client/reset.py`.
+"""
+
+import argparse
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+from ottla.cli.bootstrap import FAILED, complain, whole_number
+from ottla.cli.consume import milliseconds
+from ottla.cli.coordinated import commit, committed, describe
+from ottla.cli.positions import named, offsets_at, places_of
+from ottla.cli.tabular import tell
+from ottla.client.reset import Known, Rule, Wish, duration_ms, moves
+from ottla.errors import ApiError, ErrorCode, error_name
+from ottla.limits import LONG_MAX
+
+if TYPE_CHECKING:
+    from ottla.aio.client import Client
+    from ottla.client.groups import Place
+
+_EPILOG: Final = """\
+examples:
+  ottla group reset-offsets orders-service --topic orders --to-earliest
+  ottla group reset-offsets orders-service --topic orders:0,2 --shift-by -100 --execute
+  ottla group reset-offsets orders-service --all-topics --by-duration PT2H --execute
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = _EPILOG
+    parser.add_argument("group", metavar="GROUP")
+    parser.add_argument(
+        "--topic",
+        dest="topics",
+        action="append",
+        default=[],
+        type=named,
+        metavar="TOPIC[:0,1]",
+        help="which partitions; may be given several times",
+    )
+    parser.add_argument(
+        "--all-topics", action="store_true", help="every partition the group has an offset for"
+    )
+    to = parser.add_mutually_exclusive_group(required=True)
+    to.add_argument("--to-earliest", action="store_true", help="to the first record there is")
+    to.add_argument("--to-latest", action="store_true", help="past the last one")
+    to.add_argument(
+        "--to-current", action="store_true", help="where it is (else past the last one)"
+    )
+    to.add_argument("--to-offset", type=whole_number(0, LONG_MAX), metavar="N")
+    to.add_argument(
+        "--shift-by", type=whole_number(-LONG_MAX, LONG_MAX), metavar="N", help="back if negative"
+    )
+    to.add_argument(
+        "--to-datetime",
+        type=milliseconds,
+        metavar="TIME",
+        help="to the first record since then: 2024-05-01T08:00 (local time, unless it says +02:00 "
+        "or Z), or milliseconds since 1970",
+    )
+    to.add_argument(
+        "--by-duration", type=_duration, metavar="PT1H30M", help="to the first record so long ago"
+    )
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--dry-run", action="store_true", help="only tell (this is so anyway)")
+    what.add_argument("--execute", action="store_true", help="do it")
+
+
+def _duration(text: str) -> int:
+    try:
+        return duration_ms(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def problem(args: argparse.Namespace) -> str | None:
+    """What is wrong with the arguments taken together."""
+    if args.topics and args.all_topics:
+        return "--topic and --all-topics exclude each other."
+    if not args.topics and not args.all_topics:
+        return "Which partitions? Give --topic TOPIC[:0,1] or --all-topics."
+    return None
+
+
+def wish_of(args: argparse.Namespace, now_ms: int) -> Wish:
+    for rule, number in (
+        (Rule.OFFSET, args.to_offset),
+        (Rule.SHIFT, args.shift_by),
+        (Rule.TIME, args.to_datetime),
+        (Rule.TIME, None if args.by_duration is None else now_ms - args.by_duration),
+    ):
+        if number is not None:
+            return Wish(rule=rule, number=number)
+    if args.to_earliest:
+        return Wish(rule=Rule.EARLIEST)
+    return Wish(rule=Rule.LATEST if args.to_latest else Rule.CURRENT)
+
+
+async def reset(client: "Client", args: argparse.Namespace) -> int:
+    """The exit code. Raises ApiError, LocalProtocolError."""
+    from ottla.client.groups import STATES_WITHOUT_MEMBERS
+
+    group, wish = args.group, wish_of(args, time.time_ns() // 1_000_000)
+    try:
+        state = (await describe(client, group)).state
+    except ApiError as error:
+        if error.code != ErrorCode.GROUP_ID_NOT_FOUND:
+            raise
+        state = "Dead"  # it comes into being with its first offset
+    if state not in STATES_WITHOUT_MEMBERS:
+        raise ApiError(ErrorCode.NON_EMPTY_GROUP)
+    known = await _known(client, args, wish)
+    if not known:
+        complain(f"Group '{group}' has no offsets to reset. Name partitions: --topic TOPIC[:0,1]")
+        return FAILED
+    planned = moves(wish, known)
+    codes: Mapping[Place, int] = {}
+    if args.execute:
+        new = {place: move.new for place, move in planned.items()}
+        codes = await commit(client, group, new)
+    refused = {place: code for place, code in codes.items() if code != ErrorCode.NONE}
+    for (topic, partition), move in planned.items():
+        if move.clamped is not None:
+            end = "before the first record" if move.clamped < move.new else "beyond the end"
+            complain(f"{topic}-{partition}: offset {move.clamped} is {end}; it becomes {move.new}.")
+    columns = ("GROUP", "TOPIC", "PARTITION", "OLD-OFFSET", "NEW-OFFSET")
+    rows = [
+        (group, *place, move.old, move.new)
+        for place, move in planned.items()
+        if place not in refused
+    ]
+    tell("reset", columns, rows, as_json=args.json)
+    for (topic, partition), code in refused.items():
+        complain(f"{topic}-{partition} was not reset: {error_name(code)}.")
+    if not args.execute:
+        complain("Nothing is changed yet: --execute does it.")
+    return FAILED if refused else 0
+
+
+async def _known(client: "Client", args: argparse.Namespace, wish: Wish) -> "dict[Place, Known]":
+    """What there is to know of the partitions in scope. Those of deleted topics are not in it."""
+    from ottla.client.lookup import EARLIEST, LATEST
+
+    offsets = await committed(client, args.group)
+    places = sorted(offsets) if args.all_topics else await places_of(client, args.topics)
+    firsts = await offsets_at(client, places, EARLIEST)
+    ends = await offsets_at(client, places, LATEST)
+    at_time: Mapping[Place, int | None] = {}
+    if wish.rule is Rule.TIME:
+        at_time = await offsets_at(client, places, max(0, wish.number))
+    return {
+        place: Known(
+            first=firsts.get(place) or 0,
+            end=ends.get(place) or 0,
+            committed=offsets[place].offset if place in offsets else None,
+            at_time=at_time.get(place),
+        )
+        for place in places
+        if place in firsts and place in ends
+    }

@@ -1,0 +1,36 @@
+"""Tables for people, JSON for programs."""
+
+import json
+
+import pytest
+
+from ottla.cli.tabular import table, tell
+
+COLUMNS = ("NAME", "LAG", "LOG-END-OFFSET")
+ROWS = [("a-long-name", 5, None), ("b", 1000, 7)]
+
+
+def test_words_to_the_left_and_numbers_to_the_right() -> None:
+    assert list(table(COLUMNS, ROWS)) == [
+        "NAME          LAG  LOG-END-OFFSET",
+        "a-long-name     5               -",
+        "b            1000               7",
+    ]
+
+
+def test_lines_do_not_end_in_blanks() -> None:
+    assert list(table(("A", "LONG"), [("x", "y"), ("x", None)])) == ["A  LONG", "x  y", "x  -"]
+
+
+def test_json_has_a_version_and_names_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    tell("things", COLUMNS, ROWS, as_json=True)
+    told = json.loads(capsys.readouterr().out)
+    assert (told["version"], told["kind"]) == (1, "things")
+    assert told["items"][0] == {"name": "a-long-name", "lag": 5, "log_end_offset": None}
+
+
+def test_no_rows_are_no_table_but_an_empty_list(capsys: pytest.CaptureFixture[str]) -> None:
+    tell("things", COLUMNS, [], as_json=False)
+    assert capsys.readouterr().out == ""
+    tell("things", COLUMNS, [], as_json=True)
+    assert json.loads(capsys.readouterr().out)["items"] == []
