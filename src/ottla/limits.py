@@ -96,7 +96,8 @@ TOPIC_NAME_LENGTH_MAX: Final = 249
 """As in Kafka: with `-<partition>.<uuid>-delete` it must fit a file name of 255 bytes."""
 
 PARTITIONS_PER_REQUEST_MAX: Final = 10_000
-"""Partitions that one CreateTopics or CreatePartitions makes, as in Kafka's controller."""
+"""Metadata records that one CreateTopics or CreatePartitions writes, as in Kafka's controller: one per
+partition, one per topic, one per setting."""
 
 CONFIG_BYTES_PER_REQUEST_MAX: Final = 8 * 1024 * 1024
 """Their names and values together, as in Kafka's largest batch of metadata."""

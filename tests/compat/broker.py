@@ -36,17 +36,30 @@ class Broker(Protocol):
     def stop(self) -> None: ...
 
 
-class Process:
-    """One child process with its output in a file."""
+class Restartable(Broker, Protocol):
+    """A broker that is ours, on one port."""
 
-    def __init__(self, command: list[str], log: Path) -> None:
+    def kill(self) -> None: ...
+
+
+class Process:
+    """One child process with its output in a file. `environ` None: this process's."""
+
+    def __init__(
+        self, command: list[str], log: Path, environ: Mapping[str, str] | None = None
+    ) -> None:
         self.log = log
         log.parent.mkdir(parents=True, exist_ok=True)
         self._log_start_bytes = log.stat().st_size if log.exists() else 0
         with log.open("ab") as out:
             # Its own session: a Ctrl-C at the harness ends the harness, which then stops its broker.
             self._child = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+                env=environ,
             )
         self.pid = self._child.pid
 
@@ -112,7 +125,9 @@ class Ottla:
 
     def start(self) -> None:
         settings = {"listeners": f"PLAINTEXT://{self.bootstrap}", **self._overrides}
-        command = [str(ROOT / ".venv" / "bin" / "ottla"), "serve", "--data", str(self.data_dir)]
+        command = [str(ROOT / ".venv" / "bin" / "ottla"), "serve"]
+        if "log.dirs" not in self._overrides:
+            command += ["--data", str(self.data_dir)]
         for key, value in settings.items():
             command += ["--override", f"{key}={value}"]
         self._process = Process(command, self.log)

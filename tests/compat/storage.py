@@ -11,7 +11,9 @@ look-ups, is its picture. The picture must be the same whoever serves the direct
   picture, appends without using a producer id again, and Apache Kafka then goes on from there.
 - Apache opens it: Apache Kafka starts on the directory of the broker under test.
 
-Against Apache Kafka itself all three hold, which shows that the harness asks nothing more than it.
+- two directories: the same there and back, and a move between them; see `log_dirs.py`.
+
+Against Apache Kafka itself all of it holds, which shows that the harness asks nothing more than it.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from clients import CLIENTS
 from driver import Driver
 from groups import Group
 from install import Java, java
+from log_dirs import Directories
 from records import FIRST_MS, Record, awkward_records, record
 from segments import CODECS, stored_batches
 
@@ -363,9 +366,11 @@ def _topic_and_partition(name: str) -> tuple[str, int]:
 def rows(make: MakeBroker, seen: Path | None, work: Path) -> list[Row]:
     """The table's rows; raises CannotInstall where there is no Java."""
     exchange = Exchange(java(), make, seen, work / "files")
+    directories = Directories(java(), make, work / "dirs")
     return [
         (ROW, "dump", exchange.dump),
         (ROW, "opens Apache's", exchange.opens_apaches),
         (ROW, "Apache opens it", exchange.apache_opens),
         (ROW, "group offsets", exchange.group_offsets),
+        (ROW, "two directories", directories.exchange),
     ]

@@ -1,6 +1,6 @@
 """A node in the real world: events in, `step`, effects out, on one loop.
 
-This is where the node's promises meet the machine's. The order at the start: claim the directory,
+This is where the node's promises meet the machine's. The order at the start: claim the directories,
 take the ports, open the node, then listen, so that nobody is answered by a node that is not there
 and a port that is taken costs nothing that is stored. The order at the end is the reverse, with the
 disk in between: no more calls, what is parked is answered, everything is flushed, the node closes
@@ -17,13 +17,14 @@ import gc
 import logging
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
+from dataclasses import replace
 from typing import Final, Protocol, assert_never, final
 
 from ottla.aio.clock import Clock
-from ottla.aio.disk import RealDisk, SystemEntropy, descriptors_allowed
-from ottla.aio.flusher import Flusher
-from ottla.aio.log_directory import CannotStart, LogDirectory, claim
+from ottla.aio.disk import SystemEntropy, descriptors_allowed
+from ottla.aio.log_directories import LogDirectories
+from ottla.aio.log_directory import CannotStart, LogDirectory
 from ottla.aio.server import Callers, Server
 from ottla.broker.wiring import Premises, assemble
 from ottla.core.effect import Close, Effect, Flush, Halt, Reconfigure, Reply, WriteWhole
@@ -66,8 +67,7 @@ class ServedNode(Protocol):
     @property
     def is_examined(self) -> bool: ...
 
-    @property
-    def is_durable(self) -> bool: ...
+    def is_dir_durable(self, log_dir: int) -> bool: ...
 
     @property
     def broker_epoch(self) -> int: ...
@@ -98,9 +98,7 @@ class Broker:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_ms = 0
         self._loop: asyncio.AbstractEventLoop
-        self._directory: LogDirectory
-        self._disk: RealDisk
-        self._flusher: Flusher
+        self._directories: LogDirectories
         self._node: ServedNode
         self._server: Server
         self._is_running = False
@@ -110,7 +108,8 @@ class Broker:
 
     @property
     def directory(self) -> LogDirectory:
-        return self._directory
+        """The one that keeps the metadata log."""
+        return self._directories.first
 
     @property
     def bound(self) -> dict[str, HostPort]:
@@ -119,16 +118,10 @@ class Broker:
 
     async def start(self) -> None:
         """Serve. Raises CannotStart, having left everything as it was, with a reason to act on."""
-        settings = self._settings
-        if len(settings.log_dirs) != 1:
-            raise CannotStart(
-                f"log.dirs names {len(settings.log_dirs)} directories; this version keeps its data in "
-                "one. Name one directory."
-            )
         self._loop = asyncio.get_running_loop()
         self.ended = self._loop.create_future()
         self._ready = self._loop.create_future()
-        self._open_directory()
+        self._open_directories()
         started = False
         try:
             await self._open()
@@ -137,32 +130,33 @@ class Broker:
             await self.stop()  # the node is whole: a taken port must not cost a recovery
             raise
         except (OSError, RemoteProtocolError) as error:
-            raise CannotStart(f"{self._directory.path} cannot be opened: {error}.") from error
+            raise CannotStart(f"{self.directory.path} cannot be opened: {error}.") from error
         finally:
             if not started:
                 await self._give_up()
 
-    def _open_directory(self) -> None:
+    def _open_directories(self) -> None:
         connections, files_max = _within_limits(self._settings.connections)
         self._server = Server(connections, self._callers(), self._loop)
-        self._directory = directory = claim(self._settings.log_dirs[0])
+        self._directories = directories = LogDirectories(self._settings)
+        directories.claim()
         opened = False
         try:
             # First, so that a taken port leaves what is stored untouched.
             self._server.bind(self._settings.listeners)
-            directory.identify(
-                SystemEntropy(), node_id=self._settings.node_id, cluster_id=self._wanted_cluster_id
+            self._settings = _with_bound_ports(self._settings, self._server.ports)
+            directories.open(
+                SystemEntropy(),
+                node_id=self._settings.node_id,
+                cluster_id=self._wanted_cluster_id,
+                files_max=files_max,
+                outcome=self._flushed_elsewhere,
             )
-            directory.open_for_writing()
-            self._disk = RealDisk(directory.path, descriptors_max=files_max)
-            if directory.shutdown is Shutdown.POWER_LOST:
-                self._disk.forget_page_cache()
-            self._flusher = Flusher(self._disk, self._flushed_elsewhere)
             opened = True
         finally:
             if not opened:
                 self._server.stop_accepting()
-                directory.release()
+                directories.release_locks()
         self._is_running = True
 
     async def _open(self) -> None:
@@ -170,29 +164,32 @@ class Broker:
         # What the start has decided is on the disk before the first client hears of it.
         await asyncio.wait((self._ready, self.ended), return_when=asyncio.FIRST_COMPLETED)
         if self.ended.done():
-            raise CannotStart(f"{self._directory.path}: {self.ended.result()}.")
+            raise CannotStart(f"{self.directory.path}: {self.ended.result()}.")
         if self._node.is_examined:
-            self._directory.note_boot()
+            self._directories.note_boot()
         await self._server.listen()
 
     def _open_node(self) -> None:
-        directory = self._directory
-        if directory.shutdown is not Shutdown.CLEAN:
-            log.warning(
-                "the last process did not stop cleanly; its logs are examined",
-                extra={"directory": directory.path, "how": directory.shutdown.name},
-            )
+        for directory in self._directories:
+            if directory.shutdown is not Shutdown.CLEAN:
+                log.warning(
+                    "the last process did not stop cleanly; its logs are examined",
+                    extra={"directory": directory.path, "how": directory.shutdown.name},
+                )
+        first = self.directory
         self._node = self._assemble(
             Premises(
                 settings=self._settings,
                 given=self._given,
                 topics_wanted=self._topics_wanted,
-                cluster_id=directory.cluster_id,
-                directory_id=directory.directory_id,
-                shutdown=directory.shutdown,
-                disk=self._disk,
+                cluster_id=first.cluster_id,
+                directory_id=first.directory_id,
+                shutdown=first.shutdown,
+                disk=self._directories.disk,
                 entropy=SystemEntropy(),
                 now_ms=self._clock.now_ms(),
+                keeps_partitions=self._directories.keeps_partitions,
+                other_dirs=self._directories.others(),
             )
         )
         self._perform(self._node.start(self._clock.now_ms()))
@@ -206,53 +203,52 @@ class Broker:
     async def stop(self) -> bool:
         """Stop cleanly. False: it was not clean, the next start examines the logs.
 
-        Whatever happens, connections have ended and the directory is free afterwards.
+        Whatever happens, connections have ended and the directories are free afterwards.
         """
         if not self._is_running:
             return False
         if self.ended.done():
             await self._give_up()
             return False
-        clean = False
+        clean: set[int] = set()
         try:
             self._server.stop_reading()
             self._perform(self._node.stop(self._clock.now_ms()))
             if await self._flushes_end() and not self.ended.done():
                 self._perform(self._node.close(self._clock.now_ms()))
-                self._flusher.retry()
+                self._directories.retry()
                 flushed = await self._flushes_end()
                 await self._server.close(_FAREWELL_TIMEOUT_S)
-                self._disk.sync_all()
-                clean = flushed and self._node.is_durable and not self.ended.done()
+                if flushed and not self.ended.done():
+                    clean = self._directories.sync(self._node.is_dir_durable)
         except OSError as error:
             log.error("the stop is not clean", extra={"error": str(error)})
         except (AssertionError, Bug) as error:
             self.broken(error)
         await self._give_up(clean=clean)
-        return clean
+        return clean == self._directories.numbers
 
     async def _flushes_end(self) -> bool:
         """Wait until the disk has everything and the node knows it. False: it took too long."""
         ends_s = self._loop.time() + _FLUSH_TIMEOUT_S
-        self._flusher.dispatch()
-        while not self._flusher.idle():
+        self._directories.dispatch()
+        while not self._directories.idle():
             if self._loop.time() > ends_s:
                 log.error("the disk does not answer", extra={"seconds": _FLUSH_TIMEOUT_S})
                 return False
             await asyncio.sleep(_FLUSH_POLL_S)
             # Outcomes are queued before their work is off the list, so this turn has seen them.
         await asyncio.sleep(0)
-        return self._flusher.idle() or await self._flushes_end()
+        return self._directories.idle() or await self._flushes_end()
 
-    async def _give_up(self, *, clean: bool = False) -> None:
+    async def _give_up(self, *, clean: Set[int] = frozenset()) -> None:
+        """`clean`: the directories that may be believed."""
         self._is_running = False
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         await self._server.close(0.0)
-        self._flusher.close(0.0)
-        self._disk.close()
-        self._directory.release(clean_broker_epoch=self._node.broker_epoch if clean else None)
+        self._directories.release(clean, self._node.broker_epoch if clean else -1)
 
     # Events
 
@@ -284,7 +280,7 @@ class Broker:
             return
         try:
             if isinstance(event, Flushed) and event.error is not None:
-                self._directory.distrust_page_cache()
+                self._directories.distrust(event.log_dir)
             self._perform(self._node.step(self._clock.now_ms(), event))
             self._look_whether_ready()
             self._settle()
@@ -300,9 +296,9 @@ class Broker:
             if isinstance(effect, Reply):
                 self._server.answer(effect.call, effect.response)
             elif isinstance(effect, Flush):
-                self._flusher.flush(effect)
+                self._directories.flush(effect)
             elif isinstance(effect, WriteWhole):
-                self._flusher.write_whole(effect)
+                self._directories.write_whole(effect)
             elif isinstance(effect, Close):
                 self._server.end(effect.connection_id, effect.reason)
             elif isinstance(effect, Reconfigure):
@@ -328,7 +324,7 @@ class Broker:
 
     def _settle(self) -> None:
         """After the steps of a turn: what they gathered for the disk goes there together."""
-        self._flusher.dispatch()
+        self._directories.dispatch()
         self._set_timer()
 
     # Time
@@ -370,6 +366,18 @@ def run_until_signal(
     broker = Broker(settings, given=given, topics_wanted=topics_wanted, cluster_id=cluster_id)
     with asyncio.Runner(loop_factory=_new_loop) as runner:
         return runner.run(_serve(broker, started))
+
+
+def _with_bound_ports(settings: BrokerSettings, ports: Mapping[str, int]) -> BrokerSettings:
+    """Where any free port was asked for, the one that was taken is what the others are told."""
+    listeners = []
+    for listener in settings.listeners:
+        port = ports[listener.name]
+        shown = listener.advertised
+        if shown is not None and shown.port == 0:
+            shown = HostPort(shown.host, port)
+        listeners.append(listener._replace(port=port, advertised=shown))
+    return replace(settings, listeners=tuple(listeners))
 
 
 def _within_limits(asked: ConnectionSettings) -> tuple[ConnectionSettings, int]:

@@ -1,4 +1,4 @@
-"""Group commit: what waits for the disk, and the threads that wait with it.
+"""Group commit: what waits for a disk, and the threads that wait with it.
 
 An fsync takes as long as a thousand requests, so it happens beside the loop. Flushes of one
 partition that wait together become one, for the highest end offset; while one is running the next
@@ -33,17 +33,29 @@ _THREADS: Final = 2  # one waits for the disk while the other prepares; more gai
 class _Group:
     """Flushes of one partition that will be done together."""
 
-    __slots__ = ("directory", "end_offset", "files")
+    __slots__ = ("_flushes", "directory", "files")
 
     def __init__(self, flush: Flush) -> None:
-        self.files: dict[File, None] = dict.fromkeys(flush.files)
-        self.directory = flush.directory
-        self.end_offset = flush.end_offset
+        self.files: dict[File, None] = {}
+        self.directory: str | None = None
+        self._flushes: list[Flush] = []
+        self.join(flush)
 
     def join(self, flush: Flush) -> None:
+        flush.gathering = True
         self.files.update(dict.fromkeys(flush.files))
         self.directory = flush.directory or self.directory
-        self.end_offset = max(self.end_offset, flush.end_offset)
+        self._flushes.append(flush)
+
+    def begin(self) -> None:
+        """What is appended from here on belongs to the next flush. What the loop was just about to
+        take along was appended before, so the sync that follows covers it."""
+        for flush in self._flushes:
+            flush.gathering = False
+
+    @property
+    def end_offset(self) -> int:
+        return max(flush.end_offset for flush in self._flushes)
 
 
 @final
@@ -53,8 +65,12 @@ class Flusher:
     Threads start with the first piece of work and end with `close`.
     """
 
-    def __init__(self, disk: RealDisk, outcome: Callable[[Flushed], None]) -> None:
+    def __init__(
+        self, disk: RealDisk, outcome: Callable[[Flushed], None], *, log_dir: int = 0
+    ) -> None:
+        """`log_dir`: the number of the directory that the disk is."""
         self._disk = disk
+        self._log_dir = log_dir
         self._outcome = outcome
         self._lock = threading.Lock()
         self._work_came = threading.Condition(self._lock)
@@ -163,7 +179,9 @@ class Flusher:
         for partition in self._groups:
             if partition not in self._running:
                 self._running.add(partition)
-                return partition, self._groups.pop(partition)
+                group = self._groups.pop(partition)
+                group.begin()
+                return partition, group
         for path in self._wholes:
             if path not in self._running:
                 self._running.add(path)
@@ -176,7 +194,7 @@ class Flusher:
             self._disk.sync(group.files, group.directory)
         except OSError as refusal:
             error = str(refusal)
-        self._outcome(Flushed(partition, group.end_offset, error))
+        self._outcome(Flushed(partition, group.end_offset, error, self._log_dir))
 
     def _write(self, work: WriteWhole) -> None:
         try:

@@ -48,6 +48,11 @@ class CannotStart(Exception):
 
 
 @final
+class DiskRefuses(CannotStart):
+    """The directory's disk is the reason: another directory may serve all the same."""
+
+
+@final
 class LogDirectory:
     """A claimed directory. End it with `release`, which leaves the clean marker or not."""
 
@@ -72,8 +77,20 @@ class LogDirectory:
         self.directory_id: Uuid = b""
         self.shutdown = Shutdown.CLEAN
 
-    def identify(self, entropy: Entropy, *, node_id: int | None, cluster_id: str | None) -> None:
+    @property
+    def has_identity(self) -> bool:
+        return os.path.exists(os.path.join(self.path, IDENTITY))
+
+    def identify(
+        self,
+        entropy: Entropy,
+        *,
+        node_id: int | None,
+        cluster_id: str | None,
+        cluster_of: str | None = None,
+    ) -> None:
         """Read `meta.properties`, or make it. None: what the directory says, else 1 and a fresh id.
+        `cluster_of`: the directory that `cluster_id` is known from, when nobody has set it.
 
         Raises CannotStart when the directory belongs to another node or cluster.
         """
@@ -88,7 +105,7 @@ class LogDirectory:
             return
         known = self._parsed(text)
         self.node_id = self._own_node_id(known, node_id)
-        self.cluster_id = self._own_cluster_id(known, cluster_id)
+        self.cluster_id = self._own_cluster_id(known, cluster_id, cluster_of)
         try:
             self.directory_id = uuid_from_text(known["directory.id"])
         except KeyError:  # written before Kafka 3.7
@@ -176,10 +193,17 @@ class LogDirectory:
             )
         return int(text)
 
-    def _own_cluster_id(self, known: dict[str, str], cluster_id: str | None) -> str:
+    def _own_cluster_id(
+        self, known: dict[str, str], cluster_id: str | None, cluster_of: str | None
+    ) -> str:
         text = known.get("cluster.id", "")
         if not text:
             raise CannotStart(f"{self._in_identity('cluster.id')}: the id of a cluster is missing.")
+        if cluster_id is not None and text != cluster_id and cluster_of is not None:
+            raise CannotStart(
+                f"{self.path} belongs to cluster {text}, but {cluster_of} to {cluster_id}: one broker's "
+                "directories are of one cluster. Take one of them out of log.dirs."
+            )
         if cluster_id is not None and text != cluster_id:
             raise CannotStart(
                 f"{self.path} belongs to cluster {text}, but the cluster's id is set to "
@@ -233,7 +257,7 @@ def claim(path: str) -> LogDirectory:
             0o600,
         )
     except OSError as error:
-        raise CannotStart(
+        raise DiskRefuses(
             f"{path} cannot be used for data: {error.strerror}. Name a directory this user may "
             "write to (--data DIR, or log.dirs)."
         ) from None
@@ -248,7 +272,7 @@ def claim(path: str) -> LogDirectory:
         ) from None
     except OSError as error:
         os.close(lock)
-        raise CannotStart(
+        raise DiskRefuses(
             f"{path} cannot be locked: {error.strerror}. A file system that supports locks is "
             "needed; on NFS, its lock service must run."
         ) from None
@@ -289,7 +313,7 @@ def _read(path: str) -> str | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise CannotStart(f"{path} cannot be read: {error.strerror}.") from None
+        raise DiskRefuses(f"{path} cannot be read: {error.strerror}.") from None
 
 
 def _replace(directory: str, name: str, text: str) -> None:
@@ -308,7 +332,7 @@ def _replace(directory: str, name: str, text: str) -> None:
         os.replace(f"{path}.tmp", path)
         _sync_directory(directory)
     except OSError as error:
-        raise CannotStart(f"{path} cannot be written: {error.strerror}.") from None
+        raise DiskRefuses(f"{path} cannot be written: {error.strerror}.") from None
 
 
 def _sync_directory(path: str) -> None:

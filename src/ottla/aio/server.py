@@ -63,6 +63,8 @@ class Server:
         self._sweep: asyncio.TimerHandle | None = None
         self._refused_unreported = 0
         self._next_report_s = 0.0
+        self.ports: dict[str, int] = {}
+        """Listener name to the port that `bind` took."""
         self.bound: dict[str, HostPort] = {}
         """Listener name to the address to try: where it really listens."""
 
@@ -85,7 +87,9 @@ class Server:
         assert not self._bound
         for listener in listeners:
             try:
-                self._bound.append((listener, bind(listener)))
+                sockets = bind(listener)
+                self._bound.append((listener, sockets))
+                self.ports[listener.name] = int(sockets[0].getsockname()[1])
             except BaseException:
                 self.stop_accepting()
                 raise
@@ -109,8 +113,9 @@ class Server:
                 )
                 one.listen(self._settings.listen_backlog)
                 self._servers.append(server)
-            port = int(sockets[0].getsockname()[1])
-            self.bound[listener.name] = HostPort(listener.host or "0.0.0.0", port)
+            self.bound[listener.name] = HostPort(
+                listener.host or "0.0.0.0", self.ports[listener.name]
+            )
         self._bound.clear()  # they are the servers' now
         if self._settings.idle_ms is not None:
             self._sweep_later()

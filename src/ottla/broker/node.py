@@ -11,25 +11,33 @@ Life: `start` once, `step` for every event, `stop` when it shall end (its flushe
 """
 
 from dataclasses import dataclass
-from typing import assert_never, final
+from itertools import islice
+from typing import Final, assert_never, final
 
 from ottla import probe
 from ottla.broker.route import Routes
+from ottla.core.controller.answer import Nobody
+from ottla.core.controller.brokers import decide_lost_directory, decide_places
 from ottla.core.controller.controller import Controller
 from ottla.core.controller.topics import TopicDefaults
 from ottla.core.controller.wanted import provide_topics
 from ottla.core.effect import METADATA_PARTITION, Effect, Reconfigure
 from ottla.core.event import Disconnected, Event, Flushed, Received, Ticked
 from ottla.core.group.group import Groups
-from ottla.core.metadata.image import BROKER_RESOURCE, Current
+from ottla.core.metadata.image import BROKER_RESOURCE, Current, Image
 from ottla.core.metadata.local import LocalMetadataLog
 from ottla.core.port import Entropy
+from ottla.core.replica.move import Moves
 from ottla.core.replica.table import ReplicaTable
 from ottla.core.shard.shards import Shards
 from ottla.core.waiting import WaitList
+from ottla.errors import ErrorCode
+from ottla.limits import PARTITIONS_PER_REQUEST_MAX
 from ottla.settings.environment import TopicToCreate
 from ottla.settings.in_force import InForce
-from ottla.types import BrokerId
+from ottla.types import BrokerId, TopicPartition, Uuid
+
+_METADATA_DIR: Final = 0
 
 
 @final
@@ -56,6 +64,7 @@ class Node:
         effects = self._obey_configs(now_ms)
         effects += self.controller.start(now_ms)
         effects += self.replicas.load(self.current.image, now_ms)
+        effects += self._tell_places(now_ms)
         effects += self.groups.load(now_ms)
         effects += provide_topics(
             now_ms, self.controller, self.topics_wanted, self.defaults, self.entropy
@@ -91,6 +100,7 @@ class Node:
                 effects = self.waiting.expire(now_ms)
                 effects += self.replicas.tick(now_ms)
                 effects += self.groups.tick(now_ms)
+                effects += self._tell_places(now_ms)
                 return effects
             case Disconnected():
                 self.waiting.drop_connection(event.connection_id)
@@ -110,7 +120,7 @@ class Node:
     def close(self, now_ms: int) -> list[Effect]:
         """The clean end of every log. `is_durable` tells whether it may be called clean."""
         effects = self.replicas.close_logs(now_ms)
-        if not self.replicas.is_offline:
+        if not self.replicas.dirs[_METADATA_DIR].is_offline:
             self.metadata_log.close(now_ms)
         return effects
 
@@ -119,15 +129,17 @@ class Node:
         """Whether everything is on the disk, so that the next start may believe it unexamined."""
         return self.replicas.is_durable
 
+    def is_dir_durable(self, log_dir: int) -> bool:
+        """The same of one log directory: each has its own marker of a clean stop."""
+        return self.replicas.is_dir_durable(log_dir)
+
     def _flushed(self, now_ms: int, event: Flushed) -> list[Effect]:
         if probe.MUTANTS and probe.mutant("M35-failed-flush-believed"):
             event.error = None
-        if event.error is not None or self.replicas.is_offline:
-            return self._offline(now_ms, f"{event.partition}: {event.error}")
+        if event.error is not None or self.replicas.dirs[event.log_dir].is_offline:
+            return self._offline(now_ms, f"{event.partition}: {event.error}", event.log_dir)
         if event.partition != METADATA_PARTITION:
-            return self.replicas.flushed(event.partition, event.end_offset, now_ms) + (
-                self.groups.flushed(event.partition)
-            )
+            return self._flushed_replica(now_ms, event)
         self.replicas.settle()
         effects: list[Effect] = []
         for entry in self.metadata_log.committed(event.end_offset):
@@ -138,17 +150,53 @@ class Node:
             if any(kind == BROKER_RESOURCE for kind, _ in delta.configs_changed):
                 effects += self._obey_configs(now_ms)
             effects += self.controller.committed(entry, image)
+        effects += self._tell_places(now_ms)
         return effects
 
-    def _offline(self, now_ms: int, why: str) -> list[Effect]:
-        """The one log directory has failed, and the metadata log is in it: the node goes on with
-        the metadata it has, and tells everybody who asks for more that the disk has failed."""
-        if self.replicas.is_offline:
-            return []
-        effects = self.replicas.go_offline(why, now_ms)
-        effects += self.controller.go_offline(why)
-        effects += self.groups.drop_lost()
+    def _flushed_replica(self, now_ms: int, event: Flushed) -> list[Effect]:
+        effects = self.replicas.flushed(event.partition, event.end_offset, now_ms, event.log_dir)
+        effects += self.groups.flushed(event.partition)
+        effects += self._tell_places(now_ms)
         return effects
+
+    def _offline(self, now_ms: int, why: str, log_dir: int) -> list[Effect]:
+        """A log directory has failed. If the metadata log is in it, the node goes on with the
+        metadata it has, and tells everybody who asks for more that the disk has failed."""
+        lost = self.replicas.dirs[log_dir]
+        if lost.is_offline:
+            return []
+        effects = self.replicas.go_offline(why, now_ms, log_dir)
+        if log_dir == _METADATA_DIR:
+            effects += self.controller.go_offline(why)
+        else:
+            records = decide_lost_directory(self.controller.latest, self.node_id, lost.directory_id)
+            effects += self.controller.submit(now_ms, records, Nobody())
+        effects += self.groups.drop_lost()
+        effects += self._tell_places(now_ms)
+        return effects
+
+    def _tell_places(self, now_ms: int) -> list[Effect]:
+        """Where partitions are in another directory than the metadata says, it is told."""
+        moves = self.replicas.moves
+        told = moves.told
+        if not told:
+            return []
+        places = dict(islice(told.items(), PARTITIONS_PER_REQUEST_MAX))
+        for key in places:
+            del told[key]
+        latest = self.controller.latest
+        records = decide_places(latest, self.node_id, places)
+        keys = [(record.topic_id, record.partition_id) for record in records]
+        answer = _Told(moves, {key: places.pop(key) for key in keys}, now_ms)
+        if latest is not self.current.image:
+            told.update(places)  # what is on its way may still be refused
+            places.clear()
+        for (topic_id, number), directory_id in places.items():
+            topic = latest.topic_ids.get(topic_id)
+            if topic is not None:
+                partition = TopicPartition(topic.name, number)
+                moves.placed(partition, directory_id, now_ms)
+        return self.controller.submit(now_ms, records, answer) if records else []
 
     def _obey_configs(self, now_ms: int) -> list[Effect]:
         """The broker's own settings are those the image says, from the next event on."""
@@ -159,3 +207,23 @@ class Node:
             return []
         settings = self.in_force.settings
         return [Reconfigure(settings), *self.replicas.obey(settings, image, now_ms)]
+
+
+@final
+class _Told:
+    """Nobody asked where the partitions are; what could not be written is written later."""
+
+    __slots__ = ("_moves", "_now_ms", "_places")
+
+    def __init__(self, moves: Moves, places: dict[tuple[Uuid, int], Uuid], now_ms: int) -> None:
+        self._moves = moves
+        self._places = places
+        self._now_ms = now_ms
+
+    def committed(self, image: Image) -> list[Effect]:
+        return []
+
+    def refused(self, error: ErrorCode, message: str) -> list[Effect]:
+        for key, directory_id in self._places.items():
+            self._moves.tell_later(key, directory_id, self._now_ms)
+        return []

@@ -62,6 +62,7 @@ from ottla.core.metadata.partition import OFFSETS_TOPIC
 from ottla.core.metadata.reach import Reach
 from ottla.core.port import Disk, Entropy
 from ottla.core.replica.fetch_session import Sessions
+from ottla.core.replica.log_dirs import GivenDir, LogDirs
 from ottla.core.replica.table import ReplicaTable
 from ottla.core.shard.shards import Shards
 from ottla.core.waiting import WaitList
@@ -114,7 +115,11 @@ _PLAINTEXT: Final = 0
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Premises:
-    """What a node is built on: what the operator set, and whose directory it got in which state."""
+    """What a node is built on: what the operator set, and whose directories it got in which state.
+
+    `disk` and what is said of it: the directory of the metadata log, number 0 in effects and events;
+    `other_dirs` follow.
+    """
 
     settings: BrokerSettings
     given: Mapping[str, Resolved]  # the same as texts, with where each was set
@@ -125,6 +130,8 @@ class Premises:
     disk: Disk
     entropy: Entropy
     now_ms: int
+    keeps_partitions: bool = True
+    other_dirs: tuple[GivenDir, ...] = ()
 
 
 def assemble(premises: Premises) -> Node:
@@ -143,14 +150,16 @@ def assemble(premises: Premises) -> Node:
         now_ms=premises.now_ms,
         shutdown=premises.shutdown,
     )
+    log_dirs = _log_dirs(premises)
     controller = Controller(
         metadata_log,
         current,
-        _registration(premises),
-        lost_power=premises.shutdown is Shutdown.POWER_LOST,
+        _registration(premises, log_dirs),
+        lost_power=Shutdown.POWER_LOST
+        in (premises.shutdown, *(one.shutdown for one in premises.other_dirs)),
         bytes_between_snapshots_max=settings.metadata_log.bytes_between_snapshots_max,
     )
-    replicas = ReplicaTable(premises.disk, entropy, settings, waiting, premises.shutdown)
+    replicas = ReplicaTable(log_dirs, settings, waiting)
     groups = Shards(
         OFFSETS_TOPIC, replicas, lambda number: Groups(number, settings.groups, entropy)
     )
@@ -389,7 +398,7 @@ def _administration(
     in_force: InForce,
 ) -> list[AnyRoute]:
     """What operators ask to see a node's state and to change it. A table, left whole on purpose."""
-    node_id, disk = premises.settings.node_id, premises.disk
+    node_id = premises.settings.node_id
     return [
         Route(
             alter_configs.API_KEY,
@@ -403,13 +412,13 @@ def _administration(
             alter_replica_log_dirs.API_KEY,
             alter_replica_log_dirs.VERSIONS,
             AlterReplicaLogDirsRequest,
-            alter_replica_log_dirs.HandleAlterReplicaLogDirs(disk=disk, replicas=replicas),
+            alter_replica_log_dirs.HandleAlterReplicaLogDirs(replicas=replicas, current=current),
         ),
         Route(
             describe_log_dirs.API_KEY,
             describe_log_dirs.VERSIONS,
             DescribeLogDirsRequest,
-            describe_log_dirs.HandleDescribeLogDirs(disk=disk, replicas=replicas),
+            describe_log_dirs.HandleDescribeLogDirs(replicas=replicas),
         ),
         Route(
             elect_leaders.API_KEY,
@@ -473,7 +482,19 @@ def _defaults(settings: BrokerSettings) -> TopicDefaults:
     )
 
 
-def _registration(premises: Premises) -> Registration:
+def _log_dirs(premises: Premises) -> LogDirs:
+    """Raises OSError when the first directory can't be looked at."""
+    first = GivenDir(
+        path=premises.disk.volume().path,
+        disk=premises.disk,
+        directory_id=premises.directory_id,
+        shutdown=premises.shutdown,
+        keeps_partitions=premises.keeps_partitions,
+    )
+    return LogDirs((first, *premises.other_dirs), premises.entropy)
+
+
+def _registration(premises: Premises, log_dirs: LogDirs) -> Registration:
     """How this process names itself to the controller: anew at every start."""
     settings = premises.settings
     endpoints = []
@@ -492,5 +513,6 @@ def _registration(premises: Premises) -> Registration:
         incarnation_id=premises.entropy.uuid(),
         endpoints=tuple(endpoints),
         rack=settings.rack,
-        log_dirs=(premises.directory_id,),
+        log_dirs=tuple(one.directory_id for one in log_dirs.online()),
+        lacks_log_dirs=log_dirs.has_offline,
     )

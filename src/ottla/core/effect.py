@@ -45,10 +45,13 @@ class Flush:
 
     Flushes of one partition that wait together are done once, for the highest `end_offset`: that is
     the group commit. `directory`: the partition's directory, itself to be synced, when a file in it
-    is new since the last flush; otherwise None.
+    is new since the last flush; otherwise None. `log_dir`: the number of the log directory.
+
+    `gathering`: the shell holds it and has not begun. Until it does, whoever appends to the last of
+    the files may raise `end_offset`: one sync then does for all that a turn of the loop brings.
     """
 
-    __slots__ = ("directory", "end_offset", "files", "partition")
+    __slots__ = ("directory", "end_offset", "files", "gathering", "log_dir", "partition")
 
     def __init__(
         self,
@@ -56,11 +59,14 @@ class Flush:
         end_offset: int,
         files: tuple[File, ...],
         directory: str | None = None,
+        log_dir: int = 0,
     ) -> None:
         self.partition = partition
         self.end_offset = end_offset
         self.files = files
         self.directory = directory
+        self.log_dir = log_dir
+        self.gathering = False
 
 
 @final
@@ -71,11 +77,12 @@ class WriteWhole:
     so (checkpoints) only ever shortens a recovery.
     """
 
-    __slots__ = ("data", "path")
+    __slots__ = ("data", "log_dir", "path")
 
-    def __init__(self, path: str, data: bytes) -> None:
+    def __init__(self, path: str, data: bytes, log_dir: int = 0) -> None:
         self.path = path
         self.data = data
+        self.log_dir = log_dir
 
 
 @final

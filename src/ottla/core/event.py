@@ -30,14 +30,17 @@ class Disconnected:
 
 @final
 class Flushed:
-    """The outcome of a `Flush`. `error`: None, or what the disk said."""
+    """The outcome of a `Flush`. `error`: None, or what the disk of `log_dir` said."""
 
-    __slots__ = ("end_offset", "error", "partition")
+    __slots__ = ("end_offset", "error", "log_dir", "partition")
 
-    def __init__(self, partition: TopicPartition, end_offset: int, error: str | None) -> None:
+    def __init__(
+        self, partition: TopicPartition, end_offset: int, error: str | None, log_dir: int = 0
+    ) -> None:
         self.partition = partition
         self.end_offset = end_offset
         self.error = error
+        self.log_dir = log_dir
 
 
 @final

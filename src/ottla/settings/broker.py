@@ -18,7 +18,7 @@ from typing import Final, Literal, NamedTuple
 from ottla.limits import LONG_MAX
 from ottla.settings.definition import ConfigurationError, Setting
 from ottla.settings.listener import Listener, inter_broker_listener_of, listeners_of
-from ottla.settings.parse import Resolved, Values
+from ottla.settings.parse import Resolved, Values, value_of
 from ottla.settings.table import (
     cluster,
     coordinator,
@@ -231,11 +231,24 @@ def topic_defaults_of(values: Values) -> Mapping[str, str]:
                 value = values.value_or_none(synonym.name)  # refuses, naming the broker's key
                 is_number = isinstance(value, int) and not isinstance(value, bool)
                 text = str(values.integer(synonym.name) * synonym.factor) if is_number else given
+                if setting.name != "retention.ms":  # see below
+                    _check_as_default(values, setting, synonym.name, text)
                 break
         if text is not None:
             defaults[setting.name] = text.strip()
     _check_retention(values, defaults)
     return defaults
+
+
+def _check_as_default(values: Values, setting: Setting, named: str, text: str) -> None:
+    """Kafka gives some of the broker's settings a wider range than the topic's that they stand for:
+    what no topic may have is refused here, before anything is opened."""
+    try:
+        value_of(setting, text)
+    except ConfigurationError as error:
+        given = values.text_or_none(named)
+        expected = str(error).partition(": ")[2]
+        raise ConfigurationError(f"{values.where(named)}: {named}={given}: {expected}") from None
 
 
 def _check_retention(values: Values, defaults: dict[str, str]) -> None:

@@ -70,6 +70,9 @@ class ScriptedNode:
             self.deadline_ms = None
         return []
 
+    def is_dir_durable(self, log_dir: int) -> bool:
+        return self.is_durable
+
     def next_deadline_ms(self) -> int | None:
         return self.deadline_ms
 
@@ -211,8 +214,8 @@ def test_nobody_is_let_in_before_the_start_is_on_the_disk(run: Run, tmp_path: Pa
         for _ in range(100):
             await asyncio.sleep(0)
         assert broker.bound == {}
-        broker._flusher.flush(Flush(PARTITION, 1, (node.file,)))
-        broker._flusher.dispatch()
+        broker._directories.flush(Flush(PARTITION, 1, (node.file,)))
+        broker._directories.dispatch()
         await starting
         assert node.events == ["start", "Flushed"]
         assert len(broker.bound) == 1
@@ -234,6 +237,21 @@ def test_a_flush_comes_back_as_an_event(run: Run, tmp_path: Path) -> None:
         assert (flushed.partition, flushed.end_offset, flushed.error) == (PARTITION, 5, None)
         await broker.stop()
         client.close()
+
+    run(scenario)
+
+
+def test_any_free_port_is_advertised_as_the_one_that_was_taken(run: Run, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        node = ScriptedNode()
+        broker = broker_of(tmp_path, node)
+        await broker.start()
+        (listener,) = node.premises.settings.listeners
+        port = broker.bound["PLAINTEXT"].port
+        assert listener.advertised is not None
+        assert (listener.port, listener.advertised.port) == (port, port)
+        assert port > 0
+        await broker.stop()
 
     run(scenario)
 

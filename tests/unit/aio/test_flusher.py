@@ -57,6 +57,19 @@ def test_a_file_that_found_no_room_is_written_when_there_is(
     assert (tmp_path / "a").read_bytes() == b"1"
 
 
+def test_a_flush_may_grow_until_a_thread_begins_with_it(disk: RealDisk) -> None:
+    outcomes: list[Flushed] = []
+    flusher = Flusher(disk, outcomes.append, log_dir=3)
+    flush = Flush(PARTITION, 1, (disk.open("a"),))
+    flusher.flush(flush)
+    assert flush.gathering
+    flush.end_offset = 5
+    flusher.dispatch()
+    assert flusher.close(WAIT_S)
+    assert not flush.gathering
+    assert [(one.end_offset, one.log_dir) for one in outcomes] == [(5, 3)]
+
+
 def test_a_newer_file_wins_over_one_that_found_no_room(
     disk: RealDisk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,7 @@ Flushes wait until a test performs them, so that a test can look at the moment b
 its fsync, and can cut the power there.
 """
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 from ottla.broker.node import Node
@@ -11,6 +12,7 @@ from ottla.broker.wiring import Premises, assemble
 from ottla.core.effect import Close, Effect, Flush, Halt, Reply, WriteWhole
 from ottla.core.event import Disconnected, Event, Flushed, Received, Ticked
 from ottla.core.log.recovery import Shutdown
+from ottla.core.replica.log_dirs import GivenDir
 from ottla.settings.broker import broker_settings
 from ottla.settings.definition import Source
 from ottla.settings.environment import TopicToCreate
@@ -36,7 +38,12 @@ class WholeNode:
         wanted: tuple[TopicToCreate, ...] = (),
         now_ms: int = NOW_MS,
         flushing: bool = True,
+        others: Sequence[MemoryDisk | None] = (),
+        keeps_partitions: bool = True,
     ) -> None:
+        """`others`: further log directories, numbered from 1; None: one that can't be opened."""
+        self._disks = [disk, *others]
+        self.entropy = Counting()
         pairs = dict(one.split("=", 1) for one in overrides)
         given = {key: Resolved(text, Source.STATIC_BROKER, "a test") for key, text in pairs.items()}
         self.disk = disk
@@ -54,8 +61,18 @@ class WholeNode:
                 directory_id=bytes(15) + b"\x09",
                 shutdown=shutdown,
                 disk=disk,
-                entropy=Counting(),
+                entropy=self.entropy,
                 now_ms=now_ms,
+                keeps_partitions=keeps_partitions,
+                other_dirs=tuple(
+                    GivenDir(
+                        path=f"/memory-{number}",
+                        disk=one,
+                        directory_id=bytes([16 + number]) * 16,
+                        shutdown=shutdown,
+                    )
+                    for number, one in enumerate(others, 1)
+                ),
             )
         )
         self.perform(self.node.start(now_ms))
@@ -78,7 +95,7 @@ class WholeNode:
                 case Flush():
                     self.flushes.append(effect)
                 case WriteWhole():
-                    self.disk.write_whole(effect.path, effect.data)
+                    self.disk_of(effect.log_dir).write_whole(effect.path, effect.data)
                 case Close():
                     self.closed[effect.connection_id] = effect.reason
                 case Halt():
@@ -89,8 +106,14 @@ class WholeNode:
         while self.flushes:
             flush = self.flushes.pop(0)
             if error is None:
-                self.disk.sync(flush.files, flush.directory)  # type: ignore[arg-type]
-            self.step(Flushed(flush.partition, flush.end_offset, error))
+                disk = self.disk_of(flush.log_dir)
+                disk.sync(flush.files, flush.directory)  # type: ignore[arg-type]
+            self.step(Flushed(flush.partition, flush.end_offset, error, flush.log_dir))
+
+    def disk_of(self, log_dir: int) -> MemoryDisk:
+        disk = self._disks[log_dir]
+        assert disk is not None
+        return disk
 
     def pass_time(self, ms: int) -> None:
         """To every deadline on the way, and to the end of it."""

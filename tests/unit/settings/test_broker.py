@@ -141,6 +141,7 @@ def test_the_inter_broker_listener_is_the_one_named_else_plaintext_else_the_firs
         ),
         ({"max_connections_per_ip_overrides": "h"}, "a list of host:number is expected"),
         ({"group_min_session_timeout_ms": "2000000"}, "is above group.max.session.timeout.ms"),
+        ({"log_roll_ms": "0"}, "here: log.roll.ms=0: a number from 1 on is expected"),
         ({"log_retention_ms": "0"}, "here: log.retention.ms=0: -1 (for ever) or"),
         ({"log_segment_bytes": "14"}, "here: log.segment.bytes=14: a number from 1048576 on"),
         ({"ottla_flush": "disk"}, "one of page-cache, ack is expected"),

@@ -1,18 +1,18 @@
-"""AlterReplicaLogDirs: move partitions to another log directory. There is one: they are there, or nowhere.
+"""AlterReplicaLogDirs: move partitions to another log directory. The answer says that it has begun.
 
-Source: KIP-113.
+Source: KIP-113. Elsewhere: how it is done, see `core/replica/move.py`.
 """
 
 from dataclasses import dataclass
 from typing import Final, final
 
 from ottla.core.effect import Effect, Reply
-from ottla.core.port import Disk
-from ottla.core.replica.leader import Leader
+from ottla.core.metadata.image import Current
+from ottla.core.metadata.records import DIRECTORIES_SINCE
+from ottla.core.replica.log_dirs import LogDir
 from ottla.core.replica.table import ReplicaTable
 from ottla.errors import ErrorCode
 from ottla.wire.message.alter_replica_log_dirs import (
-    AlterReplicaLogDir,
     AlterReplicaLogDirPartitionResult,
     AlterReplicaLogDirsRequest,
     AlterReplicaLogDirsResponse,
@@ -23,26 +23,30 @@ from ottla.wire.server import Call
 API_KEY: Final = 34
 VERSIONS: Final = (0, 2)
 GAPS: Final[tuple[str, ...]] = (
-    "a node has one log directory, so that any other is LOG_DIR_NOT_FOUND",
+    "where a partition that does not exist yet is to be made can't be said beforehand",
+    "not below metadata.version 3.7-IV2, which knows no directories: UNSUPPORTED_VERSION",
 )
+
+_DIRECTORY_NAME_LENGTH_MAX: Final = 255
+_FUTURE_NAME_LENGTH: Final = len(".-future") + 32
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandleAlterReplicaLogDirs:
-    disk: Disk
     replicas: ReplicaTable
+    current: Current
 
     def __call__(
         self, now_ms: int, call: Call, request: AlterReplicaLogDirsRequest
     ) -> list[Effect]:
         rows: dict[str, dict[int, ErrorCode]] = {}
         for directory in request.dirs:
-            problem = self._problem(directory)
+            target = self._target(directory.path)
             for topic in directory.topics:
                 partitions = rows.setdefault(topic.name, {})
                 for number in topic.partitions:
-                    partitions[number] = problem or self._partition(topic.name, number)
+                    partitions[number] = self._move(now_ms, target, topic.name, number)
         results = [
             AlterReplicaLogDirTopicResult(
                 topic_name=name,
@@ -55,17 +59,27 @@ class HandleAlterReplicaLogDirs:
         ]
         return [Reply(call, AlterReplicaLogDirsResponse(results=results))]
 
-    def _problem(self, directory: AlterReplicaLogDir) -> ErrorCode | None:
-        try:
-            known = directory.path == self.disk.volume().path
-        except OSError:
+    def _target(self, path: str) -> LogDir | ErrorCode:
+        dirs = self.replicas.dirs
+        target = dirs.at(path)
+        if (target is None and path in dirs.offline_paths) or (target and target.is_offline):
             return ErrorCode.KAFKA_STORAGE_ERROR
-        return None if known else ErrorCode.LOG_DIR_NOT_FOUND
+        if target is None or not target.keeps_partitions:
+            return ErrorCode.LOG_DIR_NOT_FOUND
+        return target
 
-    def _partition(self, topic: str, number: int) -> ErrorCode:
+    def _move(self, now_ms: int, target: LogDir | ErrorCode, topic: str, number: int) -> ErrorCode:
+        if len(f"{topic}-{number}") + _FUTURE_NAME_LENGTH > _DIRECTORY_NAME_LENGTH_MAX:
+            return ErrorCode.INVALID_TOPIC_EXCEPTION
+        if isinstance(target, ErrorCode):
+            return target
         leader = self.replicas.leader(topic, number)
-        if isinstance(leader, Leader):
-            return ErrorCode.NONE
         if leader is ErrorCode.NOT_LEADER_OR_FOLLOWER:
             return ErrorCode.REPLICA_NOT_AVAILABLE
-        return leader
+        if isinstance(leader, ErrorCode):
+            return leader
+        if leader.log_dir == target.number and self.replicas.moves.of(leader.partition) is None:
+            return ErrorCode.NONE
+        if self.current.image.metadata_version < DIRECTORIES_SINCE:
+            return ErrorCode.UNSUPPORTED_VERSION
+        return self.replicas.move(leader, target, now_ms)

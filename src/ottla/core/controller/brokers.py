@@ -8,7 +8,7 @@ Source: KIP-631, KIP-858 (directories), KIP-966 (eligible leader replicas). Else
 a leader, see `election.py`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, final
 
@@ -45,13 +45,17 @@ _UNFENCE: Final = -1
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registration:
-    """What a broker says of itself when it comes. `incarnation_id` is new with every process."""
+    """What a broker says of itself when it comes. `incarnation_id` is new with every process.
+
+    `lacks_log_dirs`: beside `log_dirs` it has others, which are offline.
+    """
 
     broker_id: int
     incarnation_id: Uuid
     endpoints: tuple[Endpoint, ...]
     rack: str | None
     log_dirs: tuple[Uuid, ...]
+    lacks_log_dirs: bool = False
 
 
 def first_records(bootstrap: Sequence[MetadataRecord]) -> tuple[MetadataRecord, ...]:
@@ -122,7 +126,8 @@ def decide_partitions(
     """
     broker_id = registration.broker_id
     active = {broker.broker_id for broker in latest.brokers.values() if broker.is_active}
-    own = registration.log_dirs if latest.metadata_version >= DIRECTORIES_SINCE else ()
+    knows = latest.metadata_version >= DIRECTORIES_SINCE and not registration.lacks_log_dirs
+    own = registration.log_dirs if knows else ()
     for topic in latest.topics.values():
         unclean: bool | None = None
         for number, partition in enumerate(topic.partitions):
@@ -138,6 +143,41 @@ def decide_partitions(
             record = (change or UNCHANGED).record(topic.topic_id, number)
             record.directories = directories
             yield record
+
+
+def decide_places(
+    latest: Image, broker_id: int, places: Mapping[tuple[Uuid, int], Uuid]
+) -> tuple[PartitionChangeRecord, ...]:
+    """The records that say in which directories a broker's partitions are, where they are told wrong.
+
+    `places`: (topic, partition) -> directory. What is not there any more is passed over.
+    """
+    if latest.metadata_version < DIRECTORIES_SINCE:
+        return ()
+    records = []
+    for (topic_id, number), directory in places.items():
+        topic = latest.topic_ids.get(topic_id)
+        if topic is None or number >= len(topic.partitions):
+            continue
+        directories = _directories(topic.partitions[number], broker_id, (directory,))
+        if directories is not None:
+            record = UNCHANGED.record(topic_id, number)
+            record.directories = directories
+            records.append(record)
+    return tuple(records)
+
+
+def decide_lost_directory(latest: Image, broker_id: int, lost: Uuid) -> tuple[MetadataRecord, ...]:
+    """The record that says that one of a broker's directories serves no more; another still does."""
+    broker = latest.brokers[broker_id]
+    rest = tuple(one for one in broker.log_dirs if one != lost)
+    if latest.metadata_version < DIRECTORIES_SINCE or rest == broker.log_dirs or not rest:
+        return ()
+    return (
+        BrokerRegistrationChangeRecord(
+            broker_id=broker_id, broker_epoch=broker.epoch, log_dirs=rest
+        ),
+    )
 
 
 def decide_unregistration(latest: Image, broker_id: int) -> tuple[MetadataRecord, ...]:

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, final
 
+from ottla import probe
 from ottla.core.controller.topic_name import name_problem
 from ottla.core.controller.topics import Refused
 from ottla.core.metadata.image import Image
@@ -134,6 +135,14 @@ class ConfigChanger:
     ) -> Refused | None:
         problem = self._check_values(kind, name, after)
         if problem is not None:
+            if probe.MUTANTS and named and probe.mutant("C12-settings-half-altered"):
+                half = ConfigRecord(
+                    resource_type=kind,
+                    resource_name=name,
+                    name=named[0],
+                    value=after.get(named[0]),
+                )
+                self.records.append(half)
             return Refused(problem.error, problem.message)
         if kind == TOPIC and name not in self._image.topics:
             return Refused(

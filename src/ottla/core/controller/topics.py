@@ -16,7 +16,11 @@ from typing import Final, TypeAlias, final
 from ottla.core.controller.placement import place
 from ottla.core.controller.topic_name import colliding, name_problem
 from ottla.core.metadata.image import TOPIC_RESOURCE, Image, PartitionImage
-from ottla.core.metadata.partition import MIGRATING_DIRECTORY, UNASSIGNED_DIRECTORY
+from ottla.core.metadata.partition import (
+    INTERNAL_TOPICS,
+    MIGRATING_DIRECTORY,
+    UNASSIGNED_DIRECTORY,
+)
 from ottla.core.metadata.records import (
     DIRECTORIES_SINCE,
     ConfigRecord,
@@ -97,6 +101,7 @@ class TopicMaker:
         "_entropy",
         "_held",
         "_image",
+        "_in_dirs",
         "_names",
         "_room",
         "records",
@@ -110,6 +115,7 @@ class TopicMaker:
             broker.broker_id for broker in image.brokers.values() if broker.is_active
         )
         self._names: dict[str, None] = {}
+        self._in_dirs: dict[int, dict[Uuid, int]] = {}  # partitions, where a broker has a choice
         self._held = sum(len(topic.partitions) for topic in image.topics.values())
         self._room = PARTITIONS_PER_REQUEST_MAX
         self.records: list[MetadataRecord] = []
@@ -125,7 +131,7 @@ class TopicMaker:
         placed = self._assigned(topic) if topic.assignments else self._placed(topic)
         if isinstance(placed, Refused):
             return placed
-        full = self._check_room(len(placed))
+        full = self._check_room(len(placed), 1 + len(topic.configs))
         if full is not None:
             return full
         return self._write(topic, placed)
@@ -135,6 +141,12 @@ class TopicMaker:
         topic = self._image.topics.get(growth.name)
         if topic is None:
             return _unknown(growth.name)
+        if growth.name in INTERNAL_TOPICS:
+            return Refused(
+                ErrorCode.INVALID_REQUEST,
+                f"topic {quoted(growth.name)} cannot grow: which partition keeps a group's offsets "
+                "depends on their number, so those committed before would not be found",
+            )
         have = len(topic.partitions)
         if growth.count <= have:
             return Refused(
@@ -190,12 +202,14 @@ class TopicMaker:
             )
         return None
 
-    def _check_room(self, partitions: int) -> Refused | None:
-        if partitions > self._room:
+    def _check_room(self, partitions: int, beside: int = 0) -> Refused | None:
+        """`beside`: records that the topic takes beside one for each partition."""
+        if partitions + beside > self._room:
             return Refused(
                 ErrorCode.POLICY_VIOLATION,
-                f"{partitions:,} partitions are more than the {self._room:,} left in this request; "
-                f"one request may make {PARTITIONS_PER_REQUEST_MAX:,}: use several",
+                f"{partitions:,} partition(s) take {partitions + beside:,} metadata records; in this "
+                f"request there is room for {self._room:,} more, of {PARTITIONS_PER_REQUEST_MAX:,} in "
+                "one: use several",
             )
         if self._held + partitions > PARTITIONS_PER_BROKER_MAX:
             return Refused(
@@ -300,7 +314,7 @@ class TopicMaker:
         ]
         self.records += self._partitions(topic_id, placed, 0)
         self._names[topic.name] = None
-        self._room -= len(placed)
+        self._room -= 1 + len(configs) + len(placed)
         self._held += len(placed)
         return Created(
             name=topic.name,
@@ -329,11 +343,33 @@ class TopicMaker:
         return records
 
     def _directory(self, broker_id: int) -> Uuid:
-        """A broker with one directory has no choice; one with several chooses itself."""
+        """Of several directories the one with the fewest partitions, as every Kafka broker chooses.
+
+        A broker that is not alive chooses when it comes.
+        """
         log_dirs = self._image.brokers[broker_id].log_dirs
         if not log_dirs:
             return MIGRATING_DIRECTORY
-        return log_dirs[0] if len(log_dirs) == 1 else UNASSIGNED_DIRECTORY
+        if len(log_dirs) == 1:
+            return log_dirs[0]
+        if broker_id not in self._brokers:
+            return UNASSIGNED_DIRECTORY
+        counts = self._in_dirs.get(broker_id)
+        if counts is None:
+            counts = self._in_dirs[broker_id] = _partitions_in(self._image, broker_id, log_dirs)
+        chosen = min(log_dirs, key=counts.__getitem__)
+        counts[chosen] += 1
+        return chosen
+
+
+def _partitions_in(image: Image, broker_id: int, log_dirs: Sequence[Uuid]) -> dict[Uuid, int]:
+    counts = dict.fromkeys(log_dirs, 0)
+    for topic in image.topics.values():
+        for partition in topic.partitions:
+            directory = partition.directory_of(broker_id)
+            if directory in counts:
+                counts[directory] += 1
+    return counts
 
 
 def decide_delete(image: Image, topic_ids: Sequence[Uuid]) -> tuple[MetadataRecord, ...]:

@@ -749,12 +749,14 @@ class Log:
     def close(self, now_ms: int) -> None:
         """Complete indexes and producer snapshot, and give descriptors back.
 
-        `flush_request` may still be asked afterwards, and then covers what was written here.
+        `flush_request` may still be asked afterwards, and then covers what was written here. Where
+        all data are on the disk already the recovery point stays the end: after a power cut the
+        indexes of the segment that holds it are built anew.
         """
         self._segments[-1].seal()
         self.producers.end_offset = self.end_offset
         self._save_producers()
-        if self._segments[-1].size_bytes:
+        if self._segments[-1].size_bytes and self.end_offset > self.flushed_offset:
             self._unsynced.segments.append(self._segments[-1])
         for segment in self._segments:
             segment.close()
@@ -772,5 +774,8 @@ class Log:
         self.epochs.check_invariants(self.end_offset)
 
     def _partition(self) -> TopicPartition:
-        topic, _, number = self.directory.rpartition("/")[2].rpartition("-")
+        name = self.directory.rpartition("/")[2]
+        if name.endswith("-future"):  # <topic>-<partition>.<unique>-future
+            name = name.rpartition(".")[0]
+        topic, _, number = name.rpartition("-")
         return TopicPartition(topic, int(number))

@@ -48,6 +48,12 @@ class PartitionImage:
     def has_leader(self) -> bool:
         return self.leader != NO_LEADER
 
+    def directory_of(self, broker_id: int) -> Uuid | None:
+        """Where the replica of a broker is; None: nobody says (a log from before KIP-858)."""
+        if not self.directories or broker_id not in self.replicas:
+            return None
+        return self.directories[self.replicas.index(broker_id)]
+
 
 @final
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The three checkpoint files of the log directory: one offset per partition each.
+"""The three checkpoint files of a log directory: one offset per partition each.
 
 Recovery points say how much of a log is surely on the disk, log starts what was deleted before them,
 high watermarks what was committed. Losing one costs a longer recovery, never data; so a file that
@@ -35,10 +35,12 @@ _NOTHING: Final[Mapping[TopicPartition, int]] = {}
 class Checkpoints:
     """Reads what the last process wrote, and renders what has changed since."""
 
-    __slots__ = ("_disk", "_read", "_written")
+    __slots__ = ("_disk", "_number", "_read", "_written")
 
-    def __init__(self, disk: Disk) -> None:
+    def __init__(self, disk: Disk, number: int) -> None:
+        """`number`: of the log directory."""
         self._disk = disk
+        self._number = number
         self._read: dict[str, dict[TopicPartition, int]] = {}
         self._written: dict[str, bytes] = {}
 
@@ -69,7 +71,7 @@ class Checkpoints:
             data = format_offsets(offsets)
             if self._written.get(name) != data:
                 self._written[name] = data
-                effects.append(WriteWhole(name, data))
+                effects.append(WriteWhole(name, data, self._number))
         return effects
 
     def forget(self, name: str) -> None:

@@ -73,6 +73,13 @@ class Directories:
         self._log_starts = log_starts
         self._found = set(self._disk.names(""))
 
+    def holds(self, partition: TopicPartition, topic_id: Uuid) -> bool:
+        """Whether the partition's own files stand here: none of another topic of its name."""
+        directory = str(partition)
+        if directory not in self._found and not (self._is_settled and self._disk.exists(directory)):
+            return False
+        return self._topic_id(f"{directory}/{PARTITION_METADATA}") in (None, topic_id)
+
     def open(
         self, partition: TopicPartition, topic_id: Uuid, settings: TopicSettings, now_ms: int
     ) -> Log:
@@ -151,11 +158,24 @@ class Directories:
         """Directories that an earlier process had set aside to be removed."""
         return sorted(name for name in self._found if name.endswith(DELETE_SUFFIX))
 
+    def unfinished_moves(self) -> list[tuple[str, TopicPartition]]:
+        """The copies of partitions that an earlier process was moving here: (directory, of which)."""
+        return [
+            (name, partition)
+            for name in sorted(self._found)
+            if name.endswith(FUTURE_SUFFIX)
+            and (partition := partition_of(name.rpartition(".")[0])) is not None
+        ]
+
     def set_aside_for_deletion(self, partition: TopicPartition) -> str:
         """Free the partition's name at once; returns the directory that is to be removed later."""
         aside = set_aside_name(partition, self._entropy.uuid(), DELETE_SUFFIX)
         self._disk.rename(str(partition), aside)
         return aside
+
+    def future_name(self, partition: TopicPartition) -> str:
+        """A new name for the copy of a partition that is being moved here."""
+        return set_aside_name(partition, self._entropy.uuid(), FUTURE_SUFFIX)
 
     def _lost_its_identity(self, path: str) -> bool:
         """Whether `path`, which can't be read, was written and did not reach the disk. One that is

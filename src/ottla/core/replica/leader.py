@@ -21,13 +21,14 @@ from ottla import probe
 from ottla.core.effect import Flush
 from ottla.core.log.log import Appended, CorruptSegment, Log, TimestampOffset
 from ottla.core.log.producer_state import Refused
+from ottla.core.metadata.partition import PartitionImage
 from ottla.core.port import FileSlice
 from ottla.core.replica.isr import Isr
 from ottla.core.replica.policy import Policy
 from ottla.core.replica.recompress import recompressed
 from ottla.errors import ErrorCode
 from ottla.record.validate import ValidBatch
-from ottla.types import NO_EPOCH, TopicPartition, Uuid
+from ottla.types import NO_EPOCH, BrokerId, TopicPartition, Uuid
 
 logger: Final = logging.getLogger(__name__)
 
@@ -49,11 +50,13 @@ class Leader:
         "flushes",
         "has_aborted",
         "high_watermark",
+        "holds_flushes",
         "internal",
         "isr",
         "leader_epoch",
         "leader_id",
         "log",
+        "log_dir",
         "partition",
         "policy",
         "refusal_told_ms",
@@ -61,6 +64,7 @@ class Leader:
         "segment_count",
         "told",
         "topic_id",
+        "under_way",
     )
 
     def __init__(
@@ -71,10 +75,13 @@ class Leader:
         policy: Policy,
         *,
         internal: bool,
+        log_dir: int = 0,
     ) -> None:
+        """`log_dir`: the number of the log directory that the log is in."""
         self.partition = partition
         self.topic_id = topic_id
         self.log = log
+        self.log_dir = log_dir
         self.policy = policy
         self.internal = internal
         self.isr = Isr((), ())
@@ -83,6 +90,8 @@ class Leader:
         self.error: ErrorCode | None = ErrorCode.NOT_LEADER_OR_FOLLOWER
         self.closed = False
         self.flushes = 0  # asked for, outcome not known
+        self.under_way: Flush | None = None  # the last of them, while it may be widened
+        self.holds_flushes = False  # while its log changes places
         self.flush_timed = False  # a flush.ms deadline is set
         self.segment_count = log.segment_count  # when it was last looked at
         self.has_aborted: bool | None = None  # None: nobody has asked yet
@@ -91,6 +100,17 @@ class Leader:
         self.told: set[str] = set()  # reads that failed, as the operator was told
         self.high_watermark = log.start_offset
         self.advance()
+
+    def follow(self, image: PartitionImage, node_id: BrokerId) -> None:
+        """Take over what the image says of the partition; `node_id` is this broker."""
+        replicas = tuple(BrokerId(one) for one in image.replicas)
+        if self.isr.members != image.isr or self.isr.replicas != replicas:
+            self.isr = Isr(tuple(BrokerId(one) for one in image.isr), replicas)
+        self.leader_id = image.leader
+        self.leader_epoch = image.leader_epoch
+        if self.error is not ErrorCode.KAFKA_STORAGE_ERROR:
+            leads = image.leader == node_id
+            self.error = None if leads else ErrorCode.NOT_LEADER_OR_FOLLOWER
 
     def append(self, batch: ValidBatch, now_ms: int) -> Appended | Refused:
         """Append at the end of the log. A disk that refuses is the answer KAFKA_STORAGE_ERROR.
@@ -208,6 +228,15 @@ class Leader:
         self.high_watermark = end
         return True
 
+    def widen_flush(self) -> None:
+        """A flush that nobody has begun with takes what was appended since along."""
+        flush = self.under_way
+        if flush is not None:
+            if flush.gathering:
+                flush.end_offset = self.log.end_offset
+            else:
+                self.under_way = None
+
     def flush_due(self) -> Flush | None:
         """The flush that the policy asks for now. At most one is under way: the group commit."""
         ahead_max = self.policy.unflushed_max
@@ -217,19 +246,30 @@ class Leader:
 
     def flush_now(self) -> Flush | None:
         """Everything to the disk, unless a flush is under way or nothing is unflushed."""
-        return None if self.flushes else self._flush()
+        return None if self.flushes or self.holds_flushes else self._flush()
 
     def _flush(self) -> Flush | None:
         if self.error is ErrorCode.KAFKA_STORAGE_ERROR:
             return None
         flush = self.log.flush_request()
         if flush is not None:
+            flush.log_dir = self.log_dir
             self.flushes += 1
+            self.under_way = flush
         return flush
 
     def flushed(self, end_offset: int) -> None:
         self.flushes -= 1
+        self.under_way = None
         self.log.flushed(end_offset)
+
+    def moved(self, log: Log, log_dir: int) -> None:
+        """The same records stand in another directory from now on."""
+        self.log = log
+        self.log_dir = log_dir
+        self.segment_count = log.segment_count
+        self.has_aborted = None
+        self.under_way = None
 
     def close(self, now_ms: int) -> Flush | None:
         """End the log, and everything to the disk, also what a flush under way does not cover.

@@ -1,18 +1,17 @@
 """Which partitions live on this broker: their logs opened, kept and removed as the image says.
 
-The table follows the image's deltas and nothing else. The directory of a deleted partition is
-renamed at once and removed after `file.delete.delay.ms`, so that a reader that is still being sent
-a slice of it finishes.
+The table follows the image's deltas and nothing else. What takes the disk a while, thousands of new
+partitions or deleted ones, is done in pieces, so that nothing ever holds up the loop.
 
 Recurring work has deadlines: checkpoints every minute, retention every
-log.retention.check.interval.ms, flush.ms per partition, removals. Long rounds are cut into slices,
-so that 5,000 partitions never hold up the loop.
+log.retention.check.interval.ms, flush.ms per partition.
 
-Promises: no acknowledgment passes what the flush policy asks for. After a flush that failed, the
-directory is offline: every partition answers KAFKA_STORAGE_ERROR until the process is started again,
-and nothing more is written. A partition that could not be opened is tried again until it can be.
+Promises: no acknowledgment passes what the flush policy asks for. After a flush that failed, its log
+directory is offline: its partitions answer KAFKA_STORAGE_ERROR until the process is started again,
+and nothing more is written there; the other directories serve on.
 
-Elsewhere: one partition, see `leader.py`; directories, see `directory.py`; what a log deletes, see
+Elsewhere: one partition, see `leader.py`; how it is opened, `opening.py`, and removed, `removal.py`;
+which directory it is in, `log_dirs.py`, and how it gets to another, `move.py`; what a log deletes,
 `core/log/retention.py`. Left whole on purpose: its duties share the deadlines and the two maps.
 """
 
@@ -26,36 +25,36 @@ from ottla.core.deadline import Deadlines
 from ottla.core.effect import Effect, Flush
 from ottla.core.log.aborted_index import AbortedTransaction
 from ottla.core.log.checkpoint import LOG_STARTS, RECOVERY_POINTS
-from ottla.core.log.recovery import Shutdown
 from ottla.core.metadata.image import TOPIC_RESOURCE, Delta, Image
-from ottla.core.metadata.partition import INTERNAL_TOPICS, PartitionImage, TopicImage
-from ottla.core.port import Disk, Entropy
-from ottla.core.replica.checkpoints import ALL, Checkpoints
-from ottla.core.replica.directory import Directories
-from ottla.core.replica.isr import Isr
+from ottla.core.metadata.partition import TopicImage
+from ottla.core.replica.checkpoints import ALL
+from ottla.core.replica.hosted import HostedTopic, Unmade
 from ottla.core.replica.leader import Leader
+from ottla.core.replica.log_dirs import LogDir, LogDirs
+from ottla.core.replica.move import Moves
+from ottla.core.replica.opening import Openings
 from ottla.core.replica.policy import Policy, policy_of
+from ottla.core.replica.removal import Removals
 from ottla.core.waiting import WaitList
 from ottla.errors import ErrorCode
 from ottla.settings.broker import BrokerSettings
 from ottla.settings.topic import topic_settings
-from ottla.types import NO_EPOCH, NO_LEADER, BrokerId, TopicPartition, Uuid
+from ottla.types import BrokerId, TopicPartition, Uuid
 
 logger: Final = logging.getLogger(__name__)
 
+__all__ = ["HostedTopic", "ReplicaTable"]
+
 # How much of a round is done before the loop gets its turn: well below 50 ms each.
 _RETENTION_SLICE: Final = 250
-_REMOVAL_SLICE: Final = 20
 _SLICE_PAUSE_MS: Final = 10
 # An operator may set 0, which would never let the loop sleep.
 _CHECKPOINT_PAUSE_MS: Final = 1_000
-_REOPEN_PAUSE_MS: Final = 2_000
 
 _OFFLINE_TEXT: Final = (
-    "the log directory is offline: the disk did not take what was written. "
-    "All partitions answer KAFKA_STORAGE_ERROR until the broker is started anew"
+    "log directory is offline: the disk did not take what was written. Its partitions answer "
+    "KAFKA_STORAGE_ERROR until the broker is started anew"
 )
-_OFFLINE: Final = ErrorCode.KAFKA_STORAGE_ERROR
 
 
 class _Duty(Enum):
@@ -63,37 +62,6 @@ class _Duty(Enum):
     RETENTION = auto()
     FLUSH = auto()
     SWEEP = auto()
-    REMOVE = auto()
-    REOPEN = auto()
-
-
-@final
-class HostedTopic:
-    """A topic of the image and its partitions here; a partition that can't be asked is an error."""
-
-    __slots__ = ("leaders", "name", "policy", "topic_id")
-
-    def __init__(self, name: str, topic_id: Uuid, policy: Policy) -> None:
-        self.name = name
-        self.topic_id = topic_id
-        self.policy = policy
-        self.leaders: list[Leader | ErrorCode] = []
-
-    def leader(self, partition: int) -> Leader | ErrorCode:
-        """The partition if this broker leads it, else what its client is told."""
-        if not 0 <= partition < len(self.leaders):
-            return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-        leader = self.leaders[partition]
-        if isinstance(leader, Leader) and leader.error is not None:
-            return leader.error
-        return leader
-
-    def known_leader(self, partition: int) -> tuple[int, int]:
-        """(broker, leader epoch) as the image says, for a client that asked the wrong one."""
-        leader = self.leaders[partition] if 0 <= partition < len(self.leaders) else None
-        if isinstance(leader, Leader):
-            return leader.leader_id, leader.leader_epoch
-        return NO_LEADER, NO_EPOCH
 
 
 @final
@@ -103,51 +71,37 @@ class ReplicaTable:
     __slots__ = (
         "_by_id",
         "_by_name",
-        "_checkpoints",
         "_deadlines",
         "_default_policy",
-        "_directories",
-        "_disk",
-        "_entropy",
         "_node_id",
         "_opening",
+        "_openings",
         "_orphan_flushes",
+        "_removals",
         "_round",
         "_settings",
-        "_shutdown",
-        "_unopened",
         "_waiting",
-        "is_offline",
+        "dirs",
+        "moves",
     )
 
-    def __init__(
-        self,
-        disk: Disk,
-        entropy: Entropy,
-        settings: BrokerSettings,
-        waiting: WaitList,
-        shutdown: Shutdown,
-    ) -> None:
-        self._disk = disk
-        self._entropy = entropy
+    def __init__(self, dirs: LogDirs, settings: BrokerSettings, waiting: WaitList) -> None:
+        self.dirs = dirs
         self._settings = settings
         self._node_id: BrokerId = settings.node_id
         self._waiting = waiting
-        self._shutdown = shutdown
         self._by_name: dict[str, HostedTopic] = {}
         self._by_id: dict[Uuid, HostedTopic] = {}
         self._default_policy = policy_of(topic_settings({}, settings), settings)
-        self._directories = Directories(disk, entropy, shutdown)
         self._deadlines: Deadlines[tuple[_Duty, str, int]] = Deadlines()
         # What is still to be visited in this round of retention, last first.
         self._round: list[Leader] = []
         # Partitions deleted while a flush was under way: its outcome is not their successor's.
         self._orphan_flushes: set[TopicPartition] = set()
         self._opening: set[TopicPartition] = set()  # to be flushed before anybody is served
-        self._checkpoints = Checkpoints(disk)
-        # Led here, had the disk let it be opened: tried again, oldest first.
-        self._unopened: dict[tuple[Uuid, int], PartitionImage] = {}
-        self.is_offline = False
+        self._removals = Removals(dirs)
+        self.moves = Moves(dirs, self._removals)
+        self._openings = Openings(settings.node_id, dirs, self._removals, self.moves)
 
     # --- what handlers ask ------------------------------------------------------------------------
 
@@ -191,7 +145,12 @@ class ReplicaTable:
         """A sealed segment goes to the disk in the background: it bounds what a recovery reads."""
         if leader.partition in self._orphan_flushes:
             return []
-        flush = leader.flush_now() if rolled else leader.flush_due()
+        if rolled:
+            leader.under_way = None  # it does not know the new segment
+            flush = leader.flush_now()
+        else:
+            leader.widen_flush()
+            flush = leader.flush_due()
         return [] if flush is None else [flush]
 
     def aborted(self, leader: Leader, start: int, end: int) -> list[AbortedTransaction] | ErrorCode:
@@ -202,7 +161,7 @@ class ReplicaTable:
         """
         try:
             if leader.has_aborted is None:
-                names = self._disk.names(leader.log.directory)
+                names = self.dirs[leader.log_dir].disk.names(leader.log.directory)
                 leader.has_aborted = any(name.endswith(".txnindex") for name in names)
             if not leader.has_aborted:
                 return []
@@ -213,10 +172,11 @@ class ReplicaTable:
     def segment_starts(self, leader: Leader) -> list[tuple[int, int]] | ErrorCode:
         """(base offset, when it was last written) of each segment, oldest first."""
         directory = leader.log.directory
+        disk = self.dirs[leader.log_dir].disk
         try:
             return [
-                (int(name[: -len(".log")]), self._disk.modified_ms(f"{directory}/{name}"))
-                for name in self._disk.names(directory)
+                (int(name[: -len(".log")]), disk.modified_ms(f"{directory}/{name}"))
+                for name in disk.names(directory)
                 if name.endswith(".log")
             ]
         except OSError as error:
@@ -231,11 +191,12 @@ class ReplicaTable:
         """
         effects: list[Effect] = []
         if not (probe.MUTANTS and probe.mutant("KIP107-start-not-kept")):
-            for effect in self._checkpoints.changes((LOG_STARTS,), self._leaders(), starts):
+            changes = self.dirs.checkpoints((LOG_STARTS,), self._leaders(), starts)
+            for log_dir, effect in changes:
                 try:
-                    self._disk.write_whole(effect.path, effect.data)
+                    log_dir.disk.write_whole(effect.path, effect.data)
                 except OSError:
-                    self._checkpoints.forget(effect.path)
+                    log_dir.checkpoints.forget(effect.path)
                     raise
                 effects.append(effect)
         for partition, start_offset in starts.items():
@@ -248,14 +209,16 @@ class ReplicaTable:
 
     def load(self, image: Image, now_ms: int) -> list[Effect]:
         """Open everything the image places here. Once, at the start; then `settle`."""
-        self._directories.survey(
-            self._checkpoints.read(RECOVERY_POINTS), self._checkpoints.read(LOG_STARTS)
-        )
+        self._openings.now_ms = now_ms
         delay_ms = self._default_policy.settings.file_delete_delay_ms
-        for directory in self._directories.leftovers():
-            self._deadlines.set((_Duty.REMOVE, directory, 0), now_ms + delay_ms)
+        for log_dir in self.dirs.online():
+            log_dir.survey()
+            self._removals.at_start(log_dir, now_ms + delay_ms)
+        self._openings.is_loading = True
         for topic in image.topics.values():
-            self._host(topic, image, now_ms)
+            self._host(topic, image)
+        self._openings.is_loading = False
+        self._resume_moves(now_ms)
         logs = self._settings.logs
         self._deadlines.set((_Duty.RETENTION, "", 0), now_ms + logs.initial_task_delay_ms)
         checkpoint_ms = now_ms + self._checkpoint_interval_ms()
@@ -263,9 +226,18 @@ class ReplicaTable:
         # What a killed process had not yet brought to the disk is to be acknowledged now.
         effects = self._due_flushes()
         self._opening.update(one.partition for one in effects if isinstance(one, Flush))
-        if self._directories.has_disowned:
+        if any(log_dir.directories.has_disowned for log_dir in self.dirs.online()):
             effects += self._checkpoint_now((LOG_STARTS, RECOVERY_POINTS))
         return effects
+
+    def _resume_moves(self, now_ms: int) -> None:
+        """What an earlier process was moving is moved anew, from the beginning."""
+        for log_dir in self.dirs.online():
+            for directory, partition in log_dir.directories.unfinished_moves():
+                self._removals.remove_later(directory, log_dir.number, now_ms)
+                leader = self.leader(partition.topic, partition.partition)
+                if isinstance(leader, Leader):
+                    self.move(leader, log_dir, now_ms)
 
     def obey(self, settings: BrokerSettings, image: Image, now_ms: int) -> list[Effect]:
         """The broker's own settings have changed: every topic follows in what it does not override."""
@@ -278,15 +250,20 @@ class ReplicaTable:
 
     def settle(self) -> None:
         """Set strays aside, once no power cut can take back the metadata that disowns them."""
-        self._directories.set_aside_strays()
+        for log_dir in self.dirs.online():
+            log_dir.directories.set_aside_strays()
 
     def follow(self, image: Image, delta: Delta, now_ms: int) -> list[Effect]:
         """Do here what the delta says; `image` is the one after it."""
+        self._openings.now_ms = now_ms
         effects: list[Effect] = []
-        for topic in delta.deleted:
-            effects += self._drop(topic.topic_id, now_ms)
+        if delta.deleted:
+            for topic in delta.deleted:
+                effects += self._drop(topic.topic_id, now_ms)
+            self._removals.rename_some(now_ms)
+            effects += self._checkpoint_now((LOG_STARTS, RECOVERY_POINTS))
         for topic in delta.created:
-            self._host(topic, image, now_ms)
+            self._host(topic, image)
         for change in delta.changed:
             effects += self._change(change.after, image, change.partitions, now_ms)
         for kind, name in delta.configs_changed:
@@ -294,49 +271,13 @@ class ReplicaTable:
                 effects += self._configure(name, image, now_ms)
         return effects
 
-    def _host(self, topic: TopicImage, image: Image, now_ms: int) -> None:
-        hosted = HostedTopic(topic.name, topic.topic_id, self._policy_of(topic.name, image))
+    def _host(self, topic: TopicImage, image: Image) -> None:
+        policy = self._policy_of(topic.name, image)
+        hosted = HostedTopic(topic.name, topic.topic_id, policy, self._openings.make)
         self._by_name[topic.name] = hosted
         self._by_id[topic.topic_id] = hosted
         for number, partition in enumerate(topic.partitions):
-            hosted.leaders.append(self._open(hosted, number, partition, now_ms))
-
-    def _open(
-        self, hosted: HostedTopic, number: int, image: PartitionImage, now_ms: int
-    ) -> Leader | ErrorCode:
-        if self._node_id not in image.replicas:
-            return ErrorCode.NOT_LEADER_OR_FOLLOWER
-        partition = TopicPartition(hosted.name, number)
-        policy = hosted.policy
-        try:
-            log = self._directories.open(partition, hosted.topic_id, policy.settings, now_ms)
-        except OSError as error:
-            if (hosted.topic_id, number) not in self._unopened:
-                logger.error(
-                    "partition is offline until its log can be opened",
-                    extra={"partition": partition, "error": str(error)},
-                )
-            self._unopened[hosted.topic_id, number] = image
-            self._deadlines.set((_Duty.REOPEN, "", 0), now_ms + _REOPEN_PAUSE_MS)
-            return ErrorCode.KAFKA_STORAGE_ERROR
-        leader = Leader(
-            partition, hosted.topic_id, log, policy, internal=hosted.name in INTERNAL_TOPICS
-        )
-        self._lead(leader, image)
-        return leader
-
-    def _lead(self, leader: Leader, image: PartitionImage) -> None:
-        """Take over what the image says of a partition that is here."""
-        replicas = tuple(BrokerId(one) for one in image.replicas)
-        isr = leader.isr
-        if isr.members != image.isr or isr.replicas != replicas:
-            leader.isr = Isr(tuple(BrokerId(one) for one in image.isr), replicas)
-        leader.leader_id = image.leader
-        leader.leader_epoch = image.leader_epoch
-        if leader.error is ErrorCode.KAFKA_STORAGE_ERROR:
-            return
-        leads = image.leader == self._node_id
-        leader.error = None if leads else ErrorCode.NOT_LEADER_OR_FOLLOWER
+            hosted.leaders.append(self._openings.place(hosted, number, partition))
 
     def _change(
         self, topic: TopicImage, image: Image, partitions: tuple[int, ...], now_ms: int
@@ -346,33 +287,19 @@ class ReplicaTable:
         for number in partitions:
             partition = topic.partitions[number]
             if number == len(hosted.leaders):
-                hosted.leaders.append(self._open(hosted, number, partition, now_ms))
+                hosted.leaders.append(self._openings.place(hosted, number, partition))
                 continue
             leader = hosted.leaders[number]
-            if isinstance(leader, Leader):
-                self._lead(leader, partition)
+            if isinstance(leader, Unmade):
+                leader.image = partition
+            elif isinstance(leader, Leader):
+                leader.follow(partition, self._node_id)
+                self.moves.placed(leader.partition, partition.directory_of(self._node_id), now_ms)
                 effects += self._waiting.wake(leader.partition, now_ms)
             elif leader is ErrorCode.NOT_LEADER_OR_FOLLOWER:
-                hosted.leaders[number] = self._open(hosted, number, partition, now_ms)
-            elif (topic.topic_id, number) in self._unopened:
-                self._unopened[topic.topic_id, number] = partition
-        return effects
-
-    def _reopen(self, now_ms: int) -> list[Effect]:
-        """Open what the disk did not let be opened: it may have room by now."""
-        effects: list[Effect] = []
-        for (topic_id, number), image in list(self._unopened.items())[:_REMOVAL_SLICE]:
-            hosted = self._by_id[topic_id]
-            opened = self._open(hosted, number, image, now_ms)
-            if opened is _OFFLINE:
-                continue
-            del self._unopened[topic_id, number]
-            hosted.leaders[number] = opened
-            if isinstance(opened, Leader):
-                logger.warning("partition is online", extra={"partition": opened.partition})
-                effects += self._flush_if_due(opened, rolled=False)
-        if self._unopened:
-            self._deadlines.set((_Duty.REOPEN, "", 0), now_ms + _REOPEN_PAUSE_MS)
+                hosted.leaders[number] = self._openings.place(hosted, number, partition)
+            elif (topic.topic_id, number) in self._openings.unopened:
+                self._openings.unopened[topic.topic_id, number] = partition
         return effects
 
     def _drop(self, topic_id: Uuid, now_ms: int) -> list[Effect]:
@@ -381,40 +308,30 @@ class ReplicaTable:
         effects: list[Effect] = []
         for number, leader in enumerate(hosted.leaders):
             if not isinstance(leader, Leader):
-                if self._unopened.pop((topic_id, number), None) is not None:
-                    self._directories.forget(TopicPartition(hosted.name, number))
+                self._openings.forget(hosted, number)
                 continue
+            self.moves.cancel(leader.partition, "it was deleted", now_ms)
+            self.dirs[leader.log_dir].partition_count -= 1
             leader.error = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
             if leader.flushes and not (probe.MUTANTS and probe.mutant("M60-flush-of-predecessor")):
                 self._orphan_flushes.add(leader.partition)
             for duty in (_Duty.FLUSH, _Duty.SWEEP):
                 self._deadlines.cancel(_duty(duty, leader))
-            self._remove_later(leader, now_ms)
+            self._removals.add(leader)
             effects += self._waiting.wake(leader.partition, now_ms)
-        return effects + self._checkpoint_now((LOG_STARTS, RECOVERY_POINTS))
+        return effects
 
     def _checkpoint_now(self, names: tuple[str, ...]) -> list[Effect]:
         """Write these checkpoints where they differ: a kill finds them, and soon a power cut."""
-        effects = self._checkpoints.changes(names, self._leaders())
-        for effect in effects:
+        effects: list[Effect] = []
+        for log_dir, effect in self.dirs.checkpoints(names, self._leaders()):
+            effects.append(effect)
             try:
-                self._disk.write_whole(effect.path, effect.data)
+                log_dir.disk.write_whole(effect.path, effect.data)
             except OSError as error:
                 why = {"path": effect.path, "error": str(error)}
                 logger.error("a checkpoint can't be written; it will be tried again", extra=why)
-        return [*effects]
-
-    def _remove_later(self, leader: Leader, now_ms: int) -> None:
-        try:
-            aside = self._directories.set_aside_for_deletion(leader.partition)
-        except OSError as error:
-            logger.error(
-                "a deleted partition's directory can't be renamed; it stays as a stray",
-                extra={"partition": leader.partition, "error": str(error)},
-            )
-            return
-        delay_ms = leader.policy.settings.file_delete_delay_ms
-        self._deadlines.set((_Duty.REMOVE, aside, 0), now_ms + delay_ms)
+        return effects
 
     def _configure(self, name: str, image: Image, now_ms: int) -> list[Effect]:
         hosted = self._by_name.get(name)
@@ -438,8 +355,15 @@ class ReplicaTable:
 
     # --- the disk ---------------------------------------------------------------------------------
 
-    def flushed(self, partition: TopicPartition, end_offset: int, now_ms: int) -> list[Effect]:
+    def flushed(
+        self, partition: TopicPartition, end_offset: int, now_ms: int, log_dir: int = 0
+    ) -> list[Effect]:
         """A Flush has succeeded (else: `go_offline`): what waited for it is released."""
+        found = self.leader(partition.topic, partition.partition)
+        if isinstance(found, Leader) and found.log_dir != log_dir:
+            if self.moves.flushed(partition, end_offset, log_dir, now_ms):
+                return self._has_moved(found, now_ms)
+            return self._release()
         self._opening.discard(partition)
         orphaned = partition in self._orphan_flushes
         self._orphan_flushes.discard(partition)
@@ -451,29 +375,72 @@ class ReplicaTable:
             return []
         if not orphaned and leader.flushes:
             leader.flushed(end_offset)
+            self.moves.settled(partition, now_ms)
         return self.appended(leader, now_ms)
 
-    def go_offline(self, why: str, now_ms: int) -> list[Effect]:
-        """A flush has failed. The kernel now calls pages clean that it could not write, so a second
-        one would succeed and mean nothing: what waits for the disk is refused."""
-        if self.is_offline:
-            return []
-        self.is_offline = True
-        logger.error(_OFFLINE_TEXT, extra={"error": why})
+    def _release(self) -> list[Effect]:
+        """Those whose flushes waited for the end of a move that is given up."""
         effects: list[Effect] = []
-        for leader in list(self._leaders()):
-            leader.fail()
-            effects += self._waiting.wake(leader.partition, now_ms)
-        self._opening.clear()
-        self._unopened.clear()
-        self._round.clear()
-        self._deadlines = Deadlines()
+        while self.moves.released:
+            effects += self._flush_if_due(self.moves.released.pop(), rolled=False)
         return effects
+
+    def _has_moved(self, leader: Leader, now_ms: int) -> list[Effect]:
+        """Its log is in another directory now: what it begins with is written down there, and the
+        flush that brings its name to the disk begins."""
+        effects = self._checkpoint_now((LOG_STARTS, RECOVERY_POINTS))
+        flush = leader.flush_now()
+        assert flush is not None, "a name that changed is to be flushed"
+        return [*effects, flush, *self.appended(leader, now_ms)]
+
+    def move(self, leader: Leader, target: LogDir, now_ms: int) -> ErrorCode:
+        """Let the partition be in this directory, sooner or later (KIP-113)."""
+        under_way = self.moves.of(leader.partition)
+        if under_way is not None:
+            if under_way.target is target:
+                return ErrorCode.NONE
+            if under_way.is_swapped:
+                return ErrorCode.KAFKA_STORAGE_ERROR  # its old place is still being left
+            self.moves.cancel(leader.partition, "another directory was asked for", now_ms)
+        if leader.log_dir == target.number:
+            return ErrorCode.NONE
+        if self.dirs.has_offline:
+            return ErrorCode.KAFKA_STORAGE_ERROR  # it might have a copy of it already
+        self.moves.ask(leader, target, now_ms)
+        return ErrorCode.NONE
+
+    def go_offline(self, why: str, now_ms: int, log_dir: int = 0) -> list[Effect]:
+        """A flush has failed. The kernel now calls pages clean that it could not write, so a second
+        one would succeed and mean nothing: what waits for this disk is refused."""
+        lost = self.dirs[log_dir]
+        if lost.is_offline:
+            return []
+        lost.is_offline = True
+        logger.error(_OFFLINE_TEXT, extra={"error": why, "directory": lost.path})
+        effects: list[Effect] = []
+        self.moves.cancel_at(log_dir, now_ms)
+        for leader in list(self._leaders()):
+            if leader.log_dir == log_dir:
+                leader.fail()
+                self._opening.discard(leader.partition)
+                effects += self._waiting.wake(leader.partition, now_ms)
+        effects += self._release()
+        if self.dirs.all_offline:
+            self._opening.clear()
+            self._openings.clear()
+            self._round.clear()
+            self._deadlines = Deadlines()
+        return effects
+
+    @property
+    def is_offline(self) -> bool:
+        """Whether no directory serves any more."""
+        return self.dirs.all_offline
 
     @property
     def is_examined(self) -> bool:
         """Whether every log was opened, and with it examined."""
-        return not self._unopened
+        return not self._openings.unopened
 
     @property
     def is_open(self) -> bool:
@@ -487,27 +454,28 @@ class ReplicaTable:
     # --- recurring work ---------------------------------------------------------------------------
 
     def next_ms(self) -> int | None:
-        return self._deadlines.next_ms()
+        all_ms = (one.next_ms() for one in (self._deadlines, self._removals, self.moves))
+        due_ms = (*all_ms, self._openings.next_ms())
+        return min((one for one in due_ms if one is not None), default=None)
 
     def tick(self, now_ms: int) -> list[Effect]:
+        self._openings.now_ms = now_ms
         effects: list[Effect] = []
-        removals = 0
+        self._removals.tick(now_ms)
+        for reopened in self._openings.tick(self._by_id):
+            effects += self._flush_if_due(reopened, rolled=False)
+        effects += self.moves.tick(now_ms)
+        while self.moves.moved_at_once:
+            effects += self._has_moved(self.moves.moved_at_once.pop(), now_ms)
+        effects += self._release()
         for key in self._deadlines.due(now_ms):
             duty, name, number = key
             match duty:
-                case _Duty.REMOVE:
-                    removals += 1
-                    if removals > _REMOVAL_SLICE:
-                        self._deadlines.set(key, now_ms + _SLICE_PAUSE_MS)
-                    else:
-                        self._remove(name)
                 case _Duty.CHECKPOINT:
                     self._deadlines.set(key, now_ms + self._checkpoint_interval_ms())
-                    effects += self._checkpoints.changes(ALL, self._leaders())
+                    effects += self._checkpoints()
                 case _Duty.RETENTION:
                     self._retain(now_ms)
-                case _Duty.REOPEN:
-                    effects += self._reopen(now_ms)
                 case _Duty.FLUSH:
                     effects += self._flush_timed(name, number)
                 case _Duty.SWEEP:
@@ -560,14 +528,8 @@ class ReplicaTable:
                 extra={"partition": leader.partition, "error": str(error)},
             )
 
-    def _remove(self, directory: str) -> None:
-        try:
-            self._disk.remove_tree(directory)
-        except OSError as error:
-            logger.error(
-                "directory of a deleted partition can't be removed",
-                extra={"directory": directory, "error": str(error)},
-            )
+    def _checkpoints(self) -> list[Effect]:
+        return [effect for _, effect in self.dirs.checkpoints(ALL, self._leaders())]
 
     def _checkpoint_interval_ms(self) -> int:
         interval_ms = self._settings.logs.recovery_point_checkpoint_interval_ms
@@ -580,6 +542,7 @@ class ReplicaTable:
 
         The outcomes of the flushes come in as `flushed`; then `close_logs`.
         """
+        self.moves.suspend()
         flushes = [leader.close(now_ms) for leader in self._leaders()]
         return [flush for flush in flushes if flush is not None]
 
@@ -589,23 +552,24 @@ class ReplicaTable:
         After a flush that failed everything is left as it is: the recovery points that were
         written before say what is on the disk.
         """
-        if self.is_offline:
-            return []
+        self._removals.free_all(now_ms)
         for leader in self._leaders():
             leader.close_log(now_ms)
-        return [*self._checkpoints.changes(ALL, self._leaders())]
+        return self._checkpoints()
 
     @property
     def is_durable(self) -> bool:
+        """Whether everything is on the disk, in every directory."""
+        return all(map(self.is_dir_durable, self.dirs.dirs)) and not self.dirs.offline_paths
+
+    def is_dir_durable(self, log_dir: int) -> bool:
         """Whether all of it is on the disk. Without that, no marker of a clean stop is written:
         it would make the next process believe what it must check."""
         if probe.MUTANTS and probe.mutant("M32-clean-without-flush"):
             return True
-        return not self.is_offline and all(
-            leader.durable if isinstance(leader, Leader) else leader is not _OFFLINE
-            for hosted in self._by_name.values()
-            for leader in hosted.leaders
-        )
+        if self.dirs[log_dir].is_offline or self._openings.unopened:
+            return False
+        return all(leader.durable for leader in self._leaders() if leader.log_dir == log_dir)
 
     def _leaders(self) -> Iterator[Leader]:
         for hosted in self._by_name.values():

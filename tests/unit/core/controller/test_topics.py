@@ -1,6 +1,7 @@
 """Topics: every refusal names its object, value and limit, and costs the other rows nothing."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -20,6 +21,7 @@ from ottla.core.metadata.records import (
     Entry,
     FeatureLevelRecord,
     MetadataRecord,
+    PartitionChangeRecord,
     PartitionRecord,
     RegisterBrokerRecord,
     TopicRecord,
@@ -199,13 +201,52 @@ def test_topics_of_one_request_see_each_other() -> None:
     assert "'a.b'" in similar.message
 
 
-def test_one_request_makes_at_most_ten_thousand_partitions() -> None:
+def test_one_request_writes_at_most_ten_thousand_records() -> None:
     one = maker()
-    assert isinstance(one.make(new("a", 6_000, 1)), Created)
-    refused = one.make(new("b", 4_001, 1))
+    assert isinstance(one.make(new("a", 5_999, 1)), Created)
+    refused = one.make(new("b", 4_000, 1))  # and one of the topic's own
     assert isinstance(refused, Refused)
     assert refused.error is E.POLICY_VIOLATION
-    assert isinstance(one.make(new("c", 4_000, 1)), Created)
+    assert "4,001 metadata records" in refused.message
+    assert isinstance(one.make(new("c", 3_999, 1)), Created)
+    assert len(one.records) == 10_000
+
+
+def test_an_internal_topic_does_not_grow() -> None:
+    one = maker(cluster(*there("__consumer_offsets", 50)))
+    refused = one.grow(Growth(name="__consumer_offsets", count=60, assignments=None))
+    assert refused is not None
+    assert refused.error is E.INVALID_REQUEST
+    assert one.records == []
+
+
+def test_new_partitions_go_to_the_directory_with_the_fewest() -> None:
+    first, second, third = (bytes([16 + number]) * 16 for number in range(3))
+    image = cluster(*there("old", 1), brokers=1)
+    broker = replace(image.brokers[1], log_dirs=(first, second, third))
+    held = image.topics["old"].partitions[0]
+    image = image.fold(
+        [
+            Entry(
+                base_offset=9,
+                end_offset=10,
+                epoch=1,
+                timestamp_ms=1,
+                records=(
+                    PartitionChangeRecord(
+                        partition_id=0,
+                        topic_id=image.topics["old"].topic_id,
+                        directories=(first,) * len(held.replicas),
+                    ),
+                ),
+            )
+        ]
+    )
+    one = maker(replace(image, brokers={1: broker}))
+    assert isinstance(one.make(new("a", 3, 1)), Created)
+    assert isinstance(one.make(new("b", 2, 1)), Created)
+    chosen = [one.directories for one in one.records if isinstance(one, PartitionRecord)]
+    assert chosen == [(second,), (third,), (first,), (second,), (third,)]
 
 
 GROWTHS = [

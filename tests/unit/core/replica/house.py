@@ -16,8 +16,10 @@ from ottla.core.metadata.image import (
     TopicChange,
     TopicImage,
 )
+from ottla.core.metadata.partition import UNASSIGNED_DIRECTORY
 from ottla.core.replica.fetch_session import Sessions
 from ottla.core.replica.leader import Leader
+from ottla.core.replica.log_dirs import GivenDir, LogDirs
 from ottla.core.replica.table import ReplicaTable
 from ottla.core.waiting import WaitList
 from ottla.record.builder import BatchBuilder
@@ -45,12 +47,20 @@ class Counting:
         return self.drawn % end
 
 
+def directory_id_of(number: int) -> bytes:
+    return bytes([16 + number]) * 16
+
+
 def topic_id_of(number: int) -> bytes:
     return b"topic" + number.to_bytes(11, "big")
 
 
 def partition_image(
-    *, leader: int = NODE_ID, leader_epoch: int = 0, replicas: tuple[int, ...] = (NODE_ID,)
+    *,
+    leader: int = NODE_ID,
+    leader_epoch: int = 0,
+    replicas: tuple[int, ...] = (NODE_ID,),
+    directory: bytes = UNASSIGNED_DIRECTORY,
 ) -> PartitionImage:
     return PartitionImage(
         replicas=replicas,
@@ -58,7 +68,7 @@ def partition_image(
         leader=leader,
         leader_epoch=leader_epoch,
         partition_epoch=leader_epoch,
-        directories=(bytes(15) + b"\x01",) * len(replicas),
+        directories=(directory,) * len(replicas),
     )
 
 
@@ -96,7 +106,10 @@ class House:
         shutdown: Shutdown = Shutdown.CLEAN,
         settings: Mapping[str, str] | None = None,
         image: Image | None = None,
+        others: Sequence[MemoryDisk | None] = (),
     ) -> None:
+        """`others`: further log directories, numbered from 1; None: one that can't be opened."""
+        self.others = list(others)
         self.now_ms = NOW_MS
         self.disk = MemoryDisk(NOW_MS) if disk is None else disk
         given = {"node.id": str(NODE_ID), **(settings or {})}
@@ -104,7 +117,17 @@ class House:
         self.waiting = WaitList()
         self.entropy = Counting()
         self.sessions = Sessions(self.entropy, self.settings.fetch.sessions_max)
-        self.table = ReplicaTable(self.disk, self.entropy, self.settings, self.waiting, shutdown)
+        given = [
+            GivenDir(path=path, disk=disk, directory_id=directory_id, shutdown=shutdown)
+            for path, disk, directory_id in (
+                ("/memory", self.disk, directory_id_of(0)),
+                *(
+                    (f"/memory-{number}", one, directory_id_of(number))
+                    for number, one in enumerate(self.others, 1)
+                ),
+            )
+        ]
+        self.table = ReplicaTable(LogDirs(given, self.entropy), self.settings, self.waiting)
         self.image = Image() if image is None else image
         self.started = self.table.load(self.image, self.now_ms)
         self.table.settle()
@@ -176,15 +199,20 @@ class House:
         )
         return Call(origin, api_key, version, self.calls, "test", self.calls)
 
+    def disk_of(self, log_dir: int) -> MemoryDisk:
+        disk = self.others[log_dir - 1] if log_dir else self.disk
+        assert disk is not None
+        return disk
+
     def flush(self, effects: Iterable[Effect], *, error: str | None = None) -> list[Effect]:
         """Do what the shell does with the flushes among `effects`; what follows from them."""
         follow: list[Effect] = []
         for effect in effects:
             if isinstance(effect, Flush):
                 if error is not None:
-                    follow += self.table.go_offline(error, self.now_ms)
+                    follow += self.table.go_offline(error, self.now_ms, effect.log_dir)
                     continue
-                self.disk.sync(effect.files, effect.directory)  # type: ignore[arg-type]
+                self.disk_of(effect.log_dir).sync(effect.files, effect.directory)  # type: ignore[arg-type]
                 follow += self.table.flushed(effect.partition, effect.end_offset, self.now_ms)
         return follow
 
@@ -193,14 +221,17 @@ class House:
         paths = []
         for effect in effects:
             if isinstance(effect, WriteWhole):
-                self.disk.write_whole(effect.path, effect.data)
+                self.disk_of(effect.log_dir).write_whole(effect.path, effect.data)
                 paths.append(effect.path)
         return paths
 
     def restarted(self, shutdown: Shutdown, *, disk: MemoryDisk | None = None) -> "House":
         """The next process on this directory (or on `disk`), with the same image."""
         return House(
-            self.disk.copy() if disk is None else disk, shutdown=shutdown, image=self.image
+            self.disk.copy() if disk is None else disk,
+            shutdown=shutdown,
+            image=self.image,
+            others=[None if one is None else one.copy() for one in self.others],
         )
 
     def stop(self) -> None:

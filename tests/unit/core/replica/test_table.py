@@ -13,7 +13,7 @@ from tests.unit.core.replica.house import (
     topic_id_of,
 )
 
-from ottla.core.effect import Effect
+from ottla.core.effect import Effect, Flush
 from ottla.core.log.checkpoint import format_partition_metadata, parse_offsets
 from ottla.core.log.recovery import Shutdown
 from ottla.core.replica.leader import Leader
@@ -36,8 +36,9 @@ def house() -> Iterator[House]:
 
 def append(house: House, topic: str, partition: int = 0, *values: bytes) -> list[Effect]:
     leader = house.leader(topic, partition)
+    data = batch(*values, timestamp_ms=house.now_ms)
     valid = validate_untrusted(
-        batch(*values), api_version=9, now_ms=house.now_ms, settings=leader.policy.checks
+        data, api_version=9, now_ms=house.now_ms, settings=leader.policy.checks
     )
     assert isinstance(valid, ValidBatch)
     leader.append(valid, house.now_ms)
@@ -127,6 +128,8 @@ def test_a_deleted_topic_frees_its_name_at_once_and_its_files_later(house: House
 
 def test_removing_many_directories_is_spread_over_turns(house: House) -> None:
     house.create("t", 50)
+    for number in range(50):
+        house.leader("t", number)  # made on the spot
     house.delete("t")
     house.table.tick(NOW_MS + DELAY_MS)
     left = directories(house)
@@ -243,6 +246,51 @@ def test_after_a_clean_stop_the_same_records_are_there(house: House) -> None:
     assert (log.start_offset, log.end_offset, log.flushed_offset) == (1, 3, 3)
     written = parse_offsets("x", house.disk.read_whole(RECOVERY_POINTS) or b"")
     assert written == {TopicPartition("t", 0): 3}
+
+
+def test_a_flushed_log_of_several_segments_is_believed_after_a_clean_stop(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    house = House(settings={"ottla.flush": "ack", "log.roll.ms": "1"})
+    house.create("t")
+    for _ in range(3):
+        house.now_ms += 10
+        house.flush(append(house, "t"))
+    assert house.leader("t").log.segment_count > 1
+    house.stop()
+    written = parse_offsets("x", house.disk.read_whole(RECOVERY_POINTS) or b"")
+    assert written == {TopicPartition("t", 0): 3}
+    again = house.restarted(Shutdown.CLEAN)
+    assert again.leader("t").log.end_offset == 3
+    assert "damaged" not in caplog.text
+
+
+def test_a_flush_that_nobody_has_begun_takes_later_appends_along() -> None:
+    house = House(settings={"ottla.flush": "ack"})
+    house.create("t")
+    (flush,) = [one for one in append(house, "t") if isinstance(one, Flush)]
+    flush.gathering = True  # the shell holds it until the turn ends
+    assert append(house, "t") + append(house, "t") == []
+    assert flush.end_offset == 3
+    flush.gathering = False
+    assert append(house, "t") == []
+    assert flush.end_offset == 3
+    (following,) = [one for one in house.flush([flush]) if isinstance(one, Flush)]
+    assert house.leader("t").high_watermark == 3
+    assert following.end_offset == 4
+
+
+def test_a_flush_does_not_take_another_segment_along() -> None:
+    house = House(settings={"ottla.flush": "ack", "log.roll.ms": "1"})
+    house.create("t")
+    (flush,) = [one for one in append(house, "t") if isinstance(one, Flush)]
+    flush.gathering = True
+    house.now_ms += 10
+    append(house, "t")
+    leader = house.leader("t")
+    assert leader.log.segment_count == 2
+    append(house, "t")
+    assert flush.end_offset == 1
 
 
 def test_after_a_clean_stop_and_a_power_cut_the_same_records_are_there(house: House) -> None:

@@ -1,0 +1,175 @@
+"""The log directories of this broker: which of them a partition lives in, and what each remembers.
+
+Every directory is a world of its own: disk, identity, checkpoints, the way its last process ended,
+and its own end, when its disk fails. A partition is where its files are found; where several
+directories have some, the one that the metadata names is right and the others are strays. A new one
+goes where the metadata says, else where the fewest partitions are, as in Apache Kafka.
+
+Promises: a partition whose directory is offline is never made anew in another: it waits for its data.
+
+Source: KIP-112, KIP-113, KIP-858. Elsewhere: one directory's names, see `directory.py`; how a partition
+gets from one to another, see `move.py`.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, final
+
+from ottla.core.effect import WriteWhole
+from ottla.core.log.checkpoint import LOG_STARTS, RECOVERY_POINTS
+from ottla.core.log.recovery import Shutdown
+from ottla.core.metadata.partition import (
+    LOST_DIRECTORY,
+    MIGRATING_DIRECTORY,
+    UNASSIGNED_DIRECTORY,
+)
+from ottla.core.port import Disk, Entropy
+from ottla.core.replica.checkpoints import Checkpoints
+from ottla.core.replica.directory import Directories
+from ottla.core.replica.leader import Leader
+from ottla.types import TopicPartition, Uuid
+
+_NOWHERE: Final = (MIGRATING_DIRECTORY, UNASSIGNED_DIRECTORY, LOST_DIRECTORY)
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenDir:
+    """A directory as the shell hands it over. `disk` None: it could not be opened.
+
+    The first one of a broker keeps the metadata log; `keeps_partitions` False: nothing else.
+    """
+
+    path: str
+    disk: Disk | None
+    directory_id: Uuid
+    shutdown: Shutdown
+    keeps_partitions: bool = True
+
+
+@final
+class LogDir:
+    """One log directory that was online when the process began."""
+
+    __slots__ = (
+        "checkpoints",
+        "directories",
+        "directory_id",
+        "disk",
+        "is_offline",
+        "keeps_partitions",
+        "number",
+        "partition_count",
+        "path",
+    )
+
+    def __init__(self, number: int, given: GivenDir, disk: Disk, entropy: Entropy) -> None:
+        self.number = number
+        self.path = given.path
+        self.directory_id = given.directory_id
+        self.keeps_partitions = given.keeps_partitions
+        self.disk = disk
+        self.directories = Directories(disk, entropy, given.shutdown)
+        self.checkpoints = Checkpoints(disk, number)
+        self.partition_count = 0
+        self.is_offline = False
+
+    def survey(self) -> None:
+        self.directories.survey(
+            self.checkpoints.read(RECOVERY_POINTS), self.checkpoints.read(LOG_STARTS)
+        )
+
+
+@final
+class LogDirs:
+    """All of them, by number: the number is what effects and events call a directory."""
+
+    __slots__ = ("_by_id", "dirs", "offline_paths")
+
+    def __init__(self, given: Sequence[GivenDir], entropy: Entropy) -> None:
+        self.dirs: dict[int, LogDir] = {}
+        self.offline_paths: list[str] = []
+        """Those that could not be opened at the start."""
+        for number, one in enumerate(given):
+            if one.disk is None:
+                self.offline_paths.append(one.path)
+            else:
+                self.dirs[number] = LogDir(number, one, one.disk, entropy)
+        self._by_id = {log_dir.directory_id: log_dir for log_dir in self.dirs.values()}
+
+    def __getitem__(self, number: int) -> LogDir:
+        return self.dirs[number]
+
+    def online(self) -> Iterator[LogDir]:
+        """Those that partitions can live in."""
+        return (one for one in self.dirs.values() if one.keeps_partitions and not one.is_offline)
+
+    @property
+    def has_offline(self) -> bool:
+        return bool(self.offline_paths) or any(one.is_offline for one in self.dirs.values())
+
+    @property
+    def all_offline(self) -> bool:
+        return not any(True for _ in self.online())
+
+    def at(self, path: str) -> LogDir | None:
+        """The directory of this path, online or not."""
+        return next((one for one in self.dirs.values() if one.path == path), None)
+
+    def home_of(
+        self, partition: TopicPartition, topic_id: Uuid, assigned: Uuid | None, *, is_new: bool
+    ) -> LogDir | None:
+        """The directory that the partition lives in; None: in one that is offline, it may be.
+
+        `assigned`: what the metadata says. `is_new`: it was made just now, so no other has data.
+        """
+        only = self._only()
+        if only is not None:
+            return only
+        named = None if assigned is None else self._by_id.get(assigned)
+        if named is not None and named.is_offline:
+            return None
+        candidates = list(self.online())
+        if not is_new:
+            if named is not None and named.directories.holds(partition, topic_id):
+                return named
+            for one in candidates:
+                if one.directories.holds(partition, topic_id):
+                    return one
+            if named is None and self.has_offline:
+                return None
+        if named is not None and named.keeps_partitions:
+            return named
+        if named is None and assigned not in _NOWHERE and assigned and self.has_offline:
+            return None
+        return min(candidates, key=lambda one: one.partition_count, default=None)
+
+    def _only(self) -> LogDir | None:
+        """The directory of a broker that has just one."""
+        if len(self.dirs) != 1 or self.offline_paths:
+            return None
+        return next(self.online(), None)
+
+    def checkpoints(
+        self,
+        names: tuple[str, ...],
+        leaders: Iterable[Leader],
+        ahead: Mapping[TopicPartition, int] = MappingProxyType({}),
+    ) -> Iterator[tuple[LogDir, WriteWhole]]:
+        """The checkpoints of every directory that differ from what was last written. `ahead`: what
+        is about to be true, in each of them."""
+        by_dir: dict[int, list[Leader]] = {number: [] for number in self.dirs}
+        for leader in leaders:
+            by_dir[leader.log_dir].append(leader)
+        for number, log_dir in self.dirs.items():
+            if log_dir.is_offline or not log_dir.keeps_partitions:
+                continue
+            here = by_dir[number]
+            own = {}
+            if ahead:
+                own = {
+                    one.partition: ahead[one.partition] for one in here if one.partition in ahead
+                }
+            for effect in log_dir.checkpoints.changes(names, here, own):
+                yield log_dir, effect
