@@ -11,6 +11,12 @@ from ottla.record.control import ControlType, transaction_marker
 from ottla.record.crc import crc32c
 from ottla.wire.message.delete_topics import DeleteTopicsRequest, DeleteTopicsResponse
 from ottla.wire.message.describe_groups import DescribedGroup
+from ottla.wire.message.incremental_alter_configs import (
+    AlterableConfig,
+    AlterConfigsResource,
+    IncrementalAlterConfigsRequest,
+    IncrementalAlterConfigsResponse,
+)
 from ottla.wire.message.list_groups import ListGroupsRequest, ListGroupsResponse
 from ottla.wire.message.offset_commit import (
     OffsetCommitRequest,
@@ -342,6 +348,27 @@ def test_a_commit_too_large_to_be_written_changes_nothing(node: WholeNode) -> No
     assert errors == {ErrorCode.INVALID_COMMIT_OFFSET_SIZE}
     assert fetched(peer) == -1
     assert commit(peer, 1) == 0
+
+
+def test_a_group_too_large_for_a_segment_is_refused_and_takes_no_other_with_it() -> None:
+    disk = MemoryDisk(NOW_MS)
+    node = WholeNode(disk, ONE_SHARD)
+    peer = coordinated(node)
+    make_topic(peer, "t")
+    change = AlterConfigsResource(
+        2, "__consumer_offsets", [AlterableConfig("internal.segment.bytes", 0, "500")]
+    )
+    altered = peer.ask(IncrementalAlterConfigsRequest([change]), 1, IncrementalAlterConfigsResponse)
+    assert altered.responses[0].error_code == 0
+    member = Member(node)
+    member.join()
+    node.pass_time(DELAY_MS)
+    member.joined()
+    member.sync({member.member_id: b"x" * 500})
+    answer = member.sync_answer()
+    assert answer is not None
+    assert answer.error_code == ErrorCode.UNKNOWN_SERVER_ERROR
+    assert commit(peer, 5, group="another") == 0
 
 
 def test_offsets_in_a_transaction_count_when_its_commit_marker_is_read() -> None:

@@ -23,6 +23,7 @@ from collections.abc import Mapping
 from enum import Enum, auto
 from typing import Final, TypeAlias, final
 
+from ottla import probe
 from ottla.core.deadline import Deadlines
 from ottla.core.group.journal import GroupEntry
 from ottla.core.group.member import (
@@ -322,7 +323,8 @@ class ClassicGroup:
         led_by = self.roster.leader
         old = self.roster.members[old_id]
         member = self._take_place(now_ms, old, new_id, join, decision)
-        if self.state is STABLE and self.roster.choose_protocol() == self.protocol:
+        disturbs = bool(probe.MUTANTS) and probe.mutant("M92-return-disturbs")
+        if self.state is STABLE and self.roster.choose_protocol() == self.protocol and not disturbs:
             # Nothing changes for the others, so they are not disturbed. But the new id must be known
             # to whoever coordinates next.
             if join.may_skip:
@@ -334,6 +336,8 @@ class ClassicGroup:
                 # It must not take itself for the leader: what it would assign, nobody gets.
                 outcome = self._joined(new_id, leader=led_by or NO_MEMBER_ID)
             decision.answers.append(call.answer(outcome))
+            if probe.MUTANTS and probe.mutant("M92-replacement-not-written"):
+                return
             decision.entries.append(self.entry(now_ms))
 
             def restored(now_ms: int) -> Decision:
@@ -416,7 +420,7 @@ class ClassicGroup:
             return
         if self._all_joined():
             self._complete(now_ms, decision)
-        else:
+        elif not (probe.MUTANTS and probe.mutant("M93-joins-never-close")):
             self._set(now_ms + self.roster.rebalance_timeout_ms, Due.JOIN)
 
     def _all_joined(self) -> bool:
@@ -493,6 +497,8 @@ class ClassicGroup:
             member.is_new = False
             self._expect(now_ms, member)
             self._to_sync[member.member_id] = None
+        if probe.MUTANTS and probe.mutant("M93-syncs-never-close"):
+            return
         self._set(now_ms + roster.rebalance_timeout_ms, Due.SYNC)
 
     # --- syncing ----------------------------------------------------------------------------------
@@ -536,6 +542,8 @@ class ClassicGroup:
         decision.entries.append(self.entry(now_ms, assignments))
         for member in self.roster.members.values():
             outcome = self._synced(assignments.get(member.member_id, NO_ASSIGNMENT))
+            if probe.MUTANTS and probe.mutant("M91-assignment-of-another"):
+                outcome = self._synced(next(iter(assignments.values()), NO_ASSIGNMENT))
             if self._tell_sync(member, outcome, decision):
                 self._expect(now_ms, member)
 
@@ -588,12 +596,16 @@ class ClassicGroup:
         self, member_id: str, instance_id: str | None, generation: int
     ) -> ErrorCode | None:
         """What is wrong with a commit by whoever this says to be."""
+        if probe.MUTANTS and generation < 0 and probe.mutant("M91-committed-past-members"):
+            return None
         if generation < 0 and self.state is EMPTY:
             return None  # an administrator, or a consumer that assigns itself
         if generation >= 0 or member_id or instance_id is not None:
             error = self.check_member(member_id, instance_id)
             if error is not None:
                 return error
+            if probe.MUTANTS and probe.mutant("M91-old-generation-commits"):
+                return None
             if generation != self.generation:
                 return ErrorCode.ILLEGAL_GENERATION
         elif self.state is not EMPTY:
@@ -639,6 +651,8 @@ class ClassicGroup:
     def session_ends(self, now_ms: int, member_id: str) -> Decision:
         """Nothing was heard of a member for as long as it said it would take."""
         decision = Decision()
+        if probe.MUTANTS and probe.mutant("M91-sessions-never-end"):
+            return decision
         member = self.roster.get(member_id)
         if member_id in self.pending:
             del self.pending[member_id]

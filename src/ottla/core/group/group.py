@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, final
 
+from ottla import probe
 from ottla.core.deadline import Deadlines
 from ottla.core.group import journal
 from ottla.core.group.classic import EMPTY, STABLE, ClassicGroup, Deadline, Due
@@ -430,9 +431,12 @@ class Groups:
                 return iter(())
 
         def is_over(topic: str, one: CommittedOffset) -> bool:
-            if group.is_subscribed(topic):
+            active = not (probe.MUTANTS and probe.mutant("M94-active-offsets-expire"))
+            if active and group.is_subscribed(topic):
                 return False
             since_ms = one.commit_ms if since_empty_ms == NO_TIMESTAMP else since_empty_ms
+            if probe.MUTANTS and probe.mutant("M94-retention-since-the-commit"):
+                since_ms = one.commit_ms
             return is_expired(one, since_ms, retention_ms, now_ms)
 
         return self._offsets.forgetting(group.group_id, is_over)

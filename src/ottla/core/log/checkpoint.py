@@ -10,7 +10,6 @@ number means is said where it is used.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from ottla.types import TopicPartition, Uuid, uuid_from_text, uuid_to_text
@@ -20,8 +19,6 @@ HIGH_WATERMARKS: Final = "replication-offset-checkpoint"
 LOG_STARTS: Final = "log-start-offset-checkpoint"
 EPOCHS: Final = "leader-epoch-checkpoint"
 PARTITION_METADATA: Final = "partition.metadata"
-META_PROPERTIES: Final = "meta.properties"
-CLEAN_SHUTDOWN: Final = ".kafka_cleanshutdown"
 
 _INT64_MAX: Final = (1 << 63) - 1
 _INT32_MAX: Final = (1 << 31) - 1
@@ -34,16 +31,6 @@ class MalformedFile(Exception):
         super().__init__(f"{path}, line {line}: {problem}")
         self.path = path
         self.line = line
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MetaProperties:
-    """Whose log directory this is. None: the file does not say (it is older than that key)."""
-
-    version: int
-    node_id: int
-    cluster_id: str | None
-    directory_id: Uuid | None
 
 
 def format_offsets(offsets: Mapping[TopicPartition, int]) -> bytes:
@@ -97,45 +84,6 @@ def parse_partition_metadata(path: str, data: bytes) -> Uuid:
             problem = f"`{name}: {expected or '<uuid>'}` is expected, not {lines[line - 1]!r}"
             raise MalformedFile(path, line, problem)
     return _uuid(path, 2, lines[1].partition(":")[2].strip())
-
-
-def format_meta_properties(meta: MetaProperties) -> bytes:
-    lines = ["#", f"version={meta.version}"]
-    lines.append(f"{'node' if meta.version else 'broker'}.id={meta.node_id}")
-    if meta.cluster_id is not None:
-        lines.append(f"cluster.id={meta.cluster_id}")
-    if meta.directory_id is not None:
-        lines.append(f"directory.id={uuid_to_text(meta.directory_id)}")
-    return ("\n".join(lines) + "\n").encode()
-
-
-def parse_meta_properties(path: str, data: bytes) -> MetaProperties:
-    """Version 1, or version 0 of Kafka's ZooKeeper era. Raises MalformedFile."""
-    found: dict[str, tuple[int, str]] = {}
-    for line, text in enumerate(_text(path, data).splitlines(), start=1):
-        if not text.strip() or text.lstrip()[0] in "#!":
-            continue
-        key, equals, value = text.partition("=")
-        if not equals:
-            raise MalformedFile(path, line, f"`key=value` is expected, not {text!r}")
-        found[key.strip()] = (line, value.strip().replace("\\", ""))
-    line, version = found.get("version", (1, "0"))
-    if version not in ("0", "1"):
-        raise MalformedFile(path, line, f"version 0 or 1 is expected, not {version!r}")
-    line, node_id = found.get("node.id", found.get("broker.id", (1, "")))
-    cluster = found.get("cluster.id")
-    directory = found.get("directory.id")
-    return MetaProperties(
-        version=int(version),
-        node_id=_number(path, line, node_id, _INT32_MAX),
-        cluster_id=None if cluster is None else cluster[1],
-        directory_id=None if directory is None else _uuid(path, directory[0], directory[1]),
-    )
-
-
-def format_clean_shutdown(broker_epoch: int) -> bytes:
-    """The marker of a clean stop (KIP-966)."""
-    return f'{{"version":0,"brokerEpoch":{broker_epoch}}}'.encode()
 
 
 def _format(entries: Iterable[str]) -> bytes:

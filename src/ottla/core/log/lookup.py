@@ -58,10 +58,15 @@ def first_since(
 
 def largest(segments: Sequence[Segment], *, start: int, end: int) -> TimestampOffset | None:
     """The first record that has the largest timestamp of all in start..end."""
-    max_ms = NO_TIMESTAMP
-    for segment, segment_end in _with_ends(segments, end):
-        max_ms = max(max_ms, _largest_of(segment, start, segment_end))
-    return None if max_ms < 0 else first_since(segments, max_ms, start=start, end=end)
+    for believed in (True, False):
+        max_ms = NO_TIMESTAMP
+        for segment, segment_end in _with_ends(segments, end):
+            max_ms = max(max_ms, _largest_of(segment, start, segment_end, believed=believed))
+        found = None if max_ms < 0 else first_since(segments, max_ms, start=start, end=end)
+        if found is not None or max_ms < 0:
+            return found
+        # The batch that an index tells of is damaged: only the batches know what is left.
+    return None
 
 
 def _with_ends(segments: Sequence[Segment], end: int) -> Iterator[tuple[Segment, int]]:
@@ -73,9 +78,10 @@ def _with_ends(segments: Sequence[Segment], end: int) -> Iterator[tuple[Segment,
         yield segment, end if is_last else min(end, segments[at + 1].base_offset)
 
 
-def _largest_of(segment: Segment, start: int, end: int) -> int:
+def _largest_of(segment: Segment, start: int, end: int, *, believed: bool) -> int:
+    """`believed`: the segment's own idea of it, where the segment is asked for whole."""
     max_ms, offset = segment.load_max_timestamp()
-    if max_ms < 0 or (segment.base_offset >= start and offset < end):
+    if believed and (max_ms < 0 or (segment.base_offset >= start and offset < end)):
         return max_ms
     max_ms = NO_TIMESTAMP
     found = segment.find(start)

@@ -324,12 +324,14 @@ class Recovery:
         """
         tail = _Tail(segment, is_contiguous=self._is_contiguous, first=first)
         torn: CorruptSegment | None = None
+        # Indexed only when it stays: a time index must not end with a batch that was cut.
+        last: tuple[int, int, int, int] | None = None
         try:
             for position, entry in segment.walk(first):
+                if last is not None:
+                    segment.note(*last)
                 tail.add(position, entry)
-                segment.note(
-                    position, entry.size_bytes, tail.end_offset - 1, largest_timestamp(entry)
-                )
+                last = position, entry.size_bytes, tail.end_offset - 1, largest_timestamp(entry)
         except CorruptSegment as error:
             if tail.last is None and first > 0:
                 raise
@@ -339,6 +341,9 @@ class Recovery:
             if first > 0:
                 raise torn
             tail.drop_last()
+            last = None
+        if last is not None:
+            segment.note(*last)
         if torn is not None:
             self._cut(segment, torn.position, tail.end_offset, torn.problem)
         segment.end_rebuild()
@@ -377,6 +382,7 @@ class Recovery:
             },
         )
         segment.cut_at(position, end_offset)
+        segment.find_max_timestamp(end_offset)
 
     def _drop_from(self, at: int) -> None:
         """Remove the segments behind one that was cut, the last one first."""
@@ -414,6 +420,7 @@ class Recovery:
             entries = checkpoint.parse_epochs(path, self._disk.read_whole(path) or b"")
         except checkpoint.MalformedFile as error:
             log.warning("the epoch history is rebuilt", extra={"problem": str(error)})
+            self._remove(checkpoint.EPOCHS)  # an empty log's history is not written again
             return False
         self.epochs = EpochHistory(self._disk, self._directory, entries)
         return True
@@ -448,6 +455,7 @@ class Recovery:
                 believed=self.producers.snapshot_offset,
                 bases=[segment.base_offset for segment in self.segments],
                 end_offset=end_offset,
+                suspect=self._shutdown is Shutdown.POWER_LOST,
             )
 
 
@@ -491,8 +499,7 @@ class _Tail:
         if following == entry.next_offset:
             self._follows = True
             return entry.next_offset  # the one before it
-        assert self.last is not None
-        if entry.base_offset > expected:
+        if entry.base_offset > expected and self.last is not None:
             last_position, last = self.last
             if position != last_position + last.size_bytes or not self._is_sound(*self.last):
                 return entry.next_offset  # what is missing is what was damaged

@@ -167,10 +167,17 @@ class Segment:
             index = TimeIndex(self._disk, self.path(".timeindex"), self.base_offset)
             sane = index.load()
             self._times = index
-            if not sane:
-                self._distrust(".timeindex", "it is not sorted")
-            elif index.count and not self._holds(*index.last()):
-                self._distrust(".timeindex", "no batch has the timestamp of its last entry")
+            try:
+                if not sane:
+                    self._distrust(".timeindex", "it is not sorted")
+                elif index.count and not self._holds(*index.last()):
+                    self._distrust(".timeindex", "no batch has the timestamp of its last entry")
+                elif not index.count and self.size_bytes:
+                    # Whoever was rebuilding it did not get far: entries would be missed for ever.
+                    self.rebuild_indexes()
+            except CorruptSegment as error:
+                # Told to whoever reads there; a start only wants the file, and must not fail.
+                log.error("a segment is damaged", extra={"problem": str(error)})
         return self._times
 
     def _holds(self, timestamp_ms: int, offset: int) -> bool:
@@ -317,6 +324,19 @@ class Segment:
         if position == 0:
             self._first_timestamp_ms = self._max_timestamp_ms = NO_TIMESTAMP
             self._max_timestamp_offset = self.base_offset
+
+    def find_max_timestamp(self, end_offset: int) -> None:
+        """After a cut at `end_offset`: the largest timestamp is one of what was left."""
+        if self._max_timestamp_offset < end_offset or not self.size_bytes:
+            return
+        max_ms, max_offset = self.times.last()
+        try:
+            for _, entry in self.walk(self.offsets.last_position()):
+                if largest_timestamp(entry) > max_ms:
+                    max_ms, max_offset = largest_timestamp(entry), entry.next_offset - 1
+        except CorruptSegment as error:
+            log.error("a segment is damaged", extra={"problem": str(error)})
+        self._max_timestamp_ms, self._max_timestamp_offset = max_ms, max_offset
 
     # Reading
 
@@ -597,10 +617,18 @@ class Segment:
 
     def rebuild_indexes(self) -> None:
         """Build both indexes anew from the batches' headers."""
-        self.begin_rebuild()
-        for position, entry in self.walk():
-            self.note(position, entry.size_bytes, entry.next_offset - 1, largest_timestamp(entry))
-        self.end_rebuild()
+        try:
+            self.begin_rebuild()
+            for position, entry in self.walk():
+                end_offset = entry.next_offset
+                self.note(position, entry.size_bytes, end_offset - 1, largest_timestamp(entry))
+            self.end_rebuild()
+        except CorruptSegment:
+            raise
+        except OSError:
+            self._offsets = self._times = None  # half done; whoever needs them next begins anew
+            self._max_timestamp_ms = _NOT_LOADED
+            raise
 
     def begin_rebuild(self) -> None:
         """Empty both indexes; every batch has to be passed to `note` again."""
@@ -616,6 +644,11 @@ class Segment:
 
     def resume_indexes(self) -> int:
         """Get ready to index on where the indexes end; returns the position to scan from."""
+        if self._times is None:
+            index = TimeIndex(self._disk, self.path(".timeindex"), self.base_offset)
+            if index.load() and not index.count:
+                self.begin_rebuild()
+                return 0
         position = self.offsets.last_position()
         self._max_timestamp_ms, self._max_timestamp_offset = self.times.last()
         # The batch of the last entry is scanned again, and must get no second entry.

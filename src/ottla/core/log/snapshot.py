@@ -88,16 +88,27 @@ def remove_strays(
     believed: int,
     bases: Iterable[int],
     end_offset: int,
+    suspect: bool,
 ) -> None:
     """Remove the snapshots that no truncated log would look for.
 
     Kept are those at a segment's base and the one that was `believed`, unless they are beyond the
-    log's end or newer than the believed one: that they were not taken shows they are damaged.
+    log's end or newer than the believed one: that they were not taken shows they are damaged. So
+    may older ones be that are `suspect`, which are looked into.
     """
     kept = {base for base in bases if base <= min(believed, end_offset)} | {believed}
     for offset in offsets:
-        if offset not in kept:
-            disk.remove(segment_path(directory, offset, SNAPSHOT))
+        path = segment_path(directory, offset, SNAPSHOT)
+        if offset not in kept or (suspect and not _is_good(disk, path, offset)):
+            disk.remove(path)
+
+
+def _is_good(disk: Disk, path: str, offset: int) -> bool:
+    try:
+        decode_untrusted(disk.read_whole(path) or b"", offset)
+    except RemoteProtocolError:
+        return False
+    return True
 
 
 def _replay(

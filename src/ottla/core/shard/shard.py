@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Final, Generic, Protocol, TypeVar, final
 
+from ottla import probe
 from ottla.core.effect import Effect
 from ottla.core.log.producer_state import Refused
 from ottla.core.replica.leader import Leader
@@ -114,6 +115,8 @@ class Shard(Generic[M]):
                     machine.apply(entry)
             return
         for record in records_untrusted(batch, limit=limit):
+            if probe.MUTANTS and record.value is None and probe.mutant("M90-tombstones-skipped"):
+                continue
             decoded = machine.decode_untrusted(record.key, record.value)
             if decoded is None:
                 continue
@@ -143,9 +146,12 @@ class Shard(Generic[M]):
                 return refused
             for entry in decision.entries:
                 self.machine.apply(entry)
-            if decision.answers:
+            if probe.MUTANTS and probe.mutant("M91-told-before-commit"):
+                for answer in decision.answers:
+                    effects += answer.given()
+            elif decision.answers:
                 self._pending.append((leader.log.end_offset, decision.answers))
-            return self._replicas.appended(leader, now_ms) + self.release()
+            return effects + self._replicas.appended(leader, now_ms) + self.release()
         if decision.answers:
             self._pending.append((leader.log.end_offset, decision.answers))
             effects += self.release()
@@ -153,7 +159,9 @@ class Shard(Generic[M]):
 
     def _batches(self, now_ms: int, decision: Decision) -> list[BatchBuilder] | None:
         """The entries as batches that the topic takes; None: they are too large for that."""
-        bytes_max = self.leader.policy.checks.bytes_max
+        policy = self.leader.policy
+        # A batch that no segment takes would be refused by the log, and the shard be lost for it.
+        bytes_max = min(policy.checks.bytes_max, policy.settings.segment_bytes)
         builder = BatchBuilder()
         batches = [builder]
         for entry in decision.entries:

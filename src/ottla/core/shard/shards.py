@@ -14,6 +14,7 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import Final, Generic, TypeVar, final
 
+from ottla import probe
 from ottla.core.deadline import Deadlines
 from ottla.core.effect import Effect
 from ottla.core.metadata.image import Delta
@@ -74,7 +75,7 @@ class Shards(Generic[M]):
         held = self._shards.get(number)
         if held is None:
             return ErrorCode.NOT_COORDINATOR
-        if not held.is_active:
+        if not held.is_active and not (probe.MUTANTS and probe.mutant("M90-served-while-loading")):
             return ErrorCode.COORDINATOR_LOAD_IN_PROGRESS
         return number, held.machine
 

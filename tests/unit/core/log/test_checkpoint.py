@@ -3,7 +3,7 @@
 import pytest
 
 from ottla.core.log import checkpoint
-from ottla.core.log.checkpoint import MalformedFile, MetaProperties
+from ottla.core.log.checkpoint import MalformedFile
 from ottla.types import TopicPartition
 
 TOPIC_ID = bytes.fromhex("0102030405060708090a0b0c0d0e0f10")
@@ -78,24 +78,3 @@ def test_partition_metadata() -> None:
     for bad in (b"", b"version: 0\n", b"version: 1\n" + text[11:], text[:-1], b"topic_id: x"):
         with pytest.raises(MalformedFile):
             checkpoint.parse_partition_metadata("x", bad)
-
-
-def test_meta_properties_of_both_versions() -> None:
-    meta = MetaProperties(version=1, node_id=7, cluster_id="abc", directory_id=TOPIC_ID)
-    text = checkpoint.format_meta_properties(meta)
-    assert (
-        text == f"#\nversion=1\nnode.id=7\ncluster.id=abc\ndirectory.id={TOPIC_ID_TEXT}\n".encode()
-    )
-    assert checkpoint.parse_meta_properties("x", text) == meta
-    old = b"#\n#Fri Oct 25 03:33:01 UTC 2024\nbroker.id=3\nversion=0\ncluster.id=x\\=y\n"
-    assert checkpoint.parse_meta_properties("x", old) == MetaProperties(
-        version=0, node_id=3, cluster_id="x=y", directory_id=None
-    )
-    assert checkpoint.parse_meta_properties("x", checkpoint.format_meta_properties(meta)) == meta
-    for bad in (b"", b"version=2\nnode.id=1\n", b"version=1\nnode.id=x\n", b"version=1\nrubbish\n"):
-        with pytest.raises(MalformedFile):
-            checkpoint.parse_meta_properties("x", bad)
-
-
-def test_the_marker_of_a_clean_stop() -> None:
-    assert checkpoint.format_clean_shutdown(12) == b'{"version":0,"brokerEpoch":12}'
