@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: help setup serve test check gen compat chaos sim sim-shrink mutants fuzz clean
+.PHONY: help setup serve test check gen compat chaos sim sim-coverage sim-shrink mutants fuzz clean
 help:            ## this table
 	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 18
 
@@ -48,6 +48,13 @@ FIRST ?= 0
 
 sim: $(STAMP)    ## the simulator: SEEDS=2000 FIRST=0; SEED=n shows one world with its whole timeline
 	$(BIN)/python tools/sim.py $(if $(SEED),--seed $(SEED),--seeds $(SEEDS) --first $(FIRST)) $(ARGS)
+
+COVERED ?= 600
+
+sim-coverage: $(STAMP)  ## branch coverage of core/ by the simulator alone: COVERED=600 seeds, one process
+	COVERAGE_FILE=$(VENV)/.sim-coverage $(BIN)/coverage run --branch --include='src/ottla/core/*' \
+		tools/sim.py --jobs 1 --first $(FIRST) --seeds $(COVERED)
+	COVERAGE_FILE=$(VENV)/.sim-coverage $(BIN)/coverage report --skip-covered
 
 sim-shrink: $(STAMP)  ## the smallest script that fails like SEED=n
 	$(BIN)/python tools/sim.py --shrink $(SEED) $(ARGS)

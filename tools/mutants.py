@@ -37,6 +37,7 @@ SECONDS_MAX: Final = 1_800
 HANGS_AFTER_S: Final = 30
 
 MUTANTS: Final[dict[str, str]] = {
+    "C12-settings-half-altered": "a request with a wrong setting is refused, and its first is set",
     "C6-read-past-watermark": "consumers read up to the log's end, not to the high watermark",
     "D9-ack-before-flush": "with ottla.flush=ack, the acknowledgment does not wait for the disk",
     "D9-timeout-acknowledged": "a Produce whose flush takes too long is told that all is well",
@@ -82,6 +83,19 @@ MUTANTS: Final[dict[str, str]] = {
     "M72-producers-deleted-with-records": "retention forgets the producers of what it deletes",
     "M73-producers-not-replayed": "a start does not replay the batches behind the snapshot",
     "M75-sequence-before-write": "a producer's sequence moves before the data is written",
+    "M90-served-while-loading": "a coordinator is asked before it has read its log",
+    "M90-tombstones-skipped": "what was deleted comes back when a coordinator reads its log",
+    "M91-assignment-of-another": "every member is told the first member's assignment",
+    "M91-committed-past-members": "a group takes commits from outside while members are in",
+    "M91-old-generation-commits": "a commit of an older generation is taken",
+    "M91-sessions-never-end": "a member that says nothing more stays in its group",
+    "M91-told-before-commit": "members are told what is not yet on the disk",
+    "M92-replacement-not-written": "the new id of a static member that is back is not written",
+    "M92-return-disturbs": "a static member that comes back sets off a rebalance",
+    "M93-joins-never-close": "a rebalance waits for members that are gone",
+    "M93-syncs-never-close": "a group waits for a leader that is gone",
+    "M94-active-offsets-expire": "offsets of a group that reads the topic expire",
+    "M94-retention-since-the-commit": "offsets' retention does not wait for the group to be empty",
     "M95-starved": "what a session was served stays first in its order",
     "M95-told-too-much": "a session takes note of a high watermark that it did not tell",
     "M97-parked-for-ever": "what a closed connection had parked is not forgotten",
@@ -99,6 +113,20 @@ NEEDS: Final[dict[str, tuple[Blow | Verb | str, ...]]] = {
     "M34-snapshot-unsynced": (ACK, Blow.POWER, Verb.DELETE_BEFORE),
     "M37-index-after-data": (Blow.WRITE_ERROR,),
     "M60-predecessor-adopted": (Blow.POWER, Verb.DELETE),
+    "C12-settings-half-altered": (Verb.ALTER,),
+    "M90-served-while-loading": (Verb.JOIN,),
+    "M90-tombstones-skipped": (Verb.JOIN,),
+    "M91-assignment-of-another": (Verb.JOIN,),
+    "M91-committed-past-members": (Verb.JOIN,),
+    "M91-old-generation-commits": (Verb.JOIN, Verb.COMMIT),
+    "M91-sessions-never-end": (Verb.JOIN,),
+    "M91-told-before-commit": (ACK, Verb.JOIN, Blow.POWER),
+    "M92-replacement-not-written": (Verb.JOIN, Verb.VANISH),
+    "M92-return-disturbs": (Verb.JOIN, Verb.VANISH),
+    "M93-joins-never-close": (Verb.JOIN,),
+    "M93-syncs-never-close": (Verb.JOIN, Verb.VANISH),
+    "M94-active-offsets-expire": (Verb.JOIN, Verb.COMMIT),
+    "M94-retention-since-the-commit": (Verb.JOIN, Verb.COMMIT, Blow.CLOCK),
 }
 """What a world must have for the mistake to matter. Worlds without it are not run."""
 

@@ -1,36 +1,48 @@
-"""An administrator: topics made, grown, cut, deleted and looked at, one request each.
+"""An administrator: topics made, grown, cut, altered, deleted and looked at, one request each.
 
 What it asks names topics as it knows them: to delete one it first learns its id, so that a late
 request never meets a successor of the same name.
+
+Elsewhere: what it asks of groups, `steward.py`; all other questions, `inquirer.py`.
 """
 
 from collections.abc import Callable
 from typing import Final, TypeVar, final
 
 from ottla.errors import ErrorCode
-from ottla.sim.client import Client, TopicKnown, expect
+from ottla.sim import inquirer
+from ottla.sim.client import Client, Connect, TopicKnown, expect
+from ottla.sim.clock import Events
 from ottla.sim.history import (
+    Alter,
     ConfigsSeen,
     Create,
     Delete,
     DeleteBefore,
     Entry,
     Grow,
+    History,
+    Inquiry,
     Listing,
     Outcome,
     TopicSeen,
 )
-from ottla.sim.plan import Ask, Verb
+from ottla.sim.network import Wire
+from ottla.sim.plan import Ask, ClientPlan, Verb
+from ottla.sim.steward import Steward
 from ottla.types import ZERO_UUID
 from ottla.wire.api import (
+    ALTER_CONFIGS,
     CREATE_PARTITIONS,
     CREATE_TOPICS,
     DELETE_RECORDS,
     DELETE_TOPICS,
     DESCRIBE_CONFIGS,
+    INCREMENTAL_ALTER_CONFIGS,
     METADATA,
     Message,
 )
+from ottla.wire.message import alter_configs, incremental_alter_configs
 from ottla.wire.message.create_partitions import (
     CreatePartitionsRequest,
     CreatePartitionsResponse,
@@ -58,6 +70,7 @@ from ottla.wire.message.describe_configs import (
     DescribeConfigsResource,
     DescribeConfigsResponse,
 )
+from ottla.wire.message.describe_topic_partitions import DescribeTopicPartitionsResponse
 from ottla.wire.message.metadata import MetadataRequest, MetadataResponse
 
 A = TypeVar("A", bound=Message)
@@ -68,10 +81,18 @@ _DELETE_BY_NAME: Final = 5
 _GROW_VERSION: Final = 3
 _DELETE_RECORDS_VERSION: Final = 2
 _CONFIGS_VERSION: Final = 4
+_ALTER_VERSION: Final = 1
+_REPLACE_VERSION: Final = 2
 _METADATA_VERSION: Final = 12
 
 _TOPIC: Final = 2
 _SET_ON_THE_TOPIC: Final = 1
+
+_SET: Final = 0
+_TAKE_AWAY: Final = 1
+
+IMPOSSIBLE: Final = "bad"
+"""A value that no setting takes that a world alters."""
 
 _UNCERTAIN: Final = frozenset({ErrorCode.REQUEST_TIMED_OUT, ErrorCode.KAFKA_STORAGE_ERROR})
 
@@ -81,6 +102,12 @@ class Administrator(Client):
     """`final`: what it lists is the last look at a world."""
 
     final = False
+
+    def __init__(
+        self, plan: ClientPlan, events: Events, wire: Wire, connect: Connect, history: History
+    ) -> None:
+        super().__init__(plan, events, wire, connect, history)
+        self.steward = Steward(self)
 
     def ask(self, ask: Ask) -> None:
         known = self.topics.get(ask.topic)
@@ -97,6 +124,13 @@ class Administrator(Client):
                 self.delete(ask.topic, known)
             case Verb.DELETE_BEFORE if known is not None:
                 self.delete_before(ask.topic, known, ask.partition % known.partitions, ask.count)
+            case Verb.ALTER | Verb.REPLACE:
+                changes = {key: text or None for key, text in ask.configs}
+                self.alter(ask.topic, changes, whole=ask.verb is Verb.REPLACE)
+            case Verb.INQUIRE:
+                self.inquire(ask, known)
+            case _ if ask.group:
+                self.steward.ask(ask)
             case _:
                 self.learn_topics()
 
@@ -211,6 +245,62 @@ class Administrator(Client):
         self._do(
             op, DESCRIBE_CONFIGS, _CONFIGS_VERSION, request, DescribeConfigsResponse, read, then
         )
+
+    def alter(self, topic: str, changes: dict[str, str | None], *, whole: bool) -> None:
+        if whole:
+            changes = {key: text for key, text in changes.items() if text is not None}
+        op = Alter(
+            self.number,
+            self.events.now_us,
+            topic=topic,
+            changes=changes,
+            whole=whole,
+            refusable=IMPOSSIBLE in changes.values(),
+        )
+        if whole:
+            old_configs = [alter_configs.AlterableConfig(*one) for one in changes.items()]
+            old_resource = alter_configs.AlterConfigsResource(_TOPIC, topic, old_configs)
+            self._do(
+                op,
+                ALTER_CONFIGS,
+                _REPLACE_VERSION,
+                alter_configs.AlterConfigsRequest([old_resource]),
+                alter_configs.AlterConfigsResponse,
+                lambda answer: answer.responses[0].error_code,
+            )
+            return
+        configs = [
+            incremental_alter_configs.AlterableConfig(
+                key, _TAKE_AWAY if text is None else _SET, text
+            )
+            for key, text in changes.items()
+        ]
+        resource = incremental_alter_configs.AlterConfigsResource(_TOPIC, topic, configs)
+        self._do(
+            op,
+            INCREMENTAL_ALTER_CONFIGS,
+            _ALTER_VERSION,
+            incremental_alter_configs.IncrementalAlterConfigsRequest([resource]),
+            incremental_alter_configs.IncrementalAlterConfigsResponse,
+            lambda answer: answer.responses[0].error_code,
+        )
+
+    def inquire(self, ask: Ask, known: TopicKnown | None) -> None:
+        """One of the other questions there are."""
+        api_key, version, question = inquirer.QUESTIONS[ask.count % len(inquirer.QUESTIONS)]
+        op = Inquiry(self.number, self.events.now_us, api_key=api_key, about=ask.topic)
+
+        def read(answer: Message) -> int:
+            op.problem = inquirer.problem(answer)
+            if isinstance(answer, DescribeTopicPartitionsResponse):
+                for topic in answer.topics:
+                    is_it = topic.name == ask.topic and topic.error_code == ErrorCode.NONE
+                    if is_it and answer.next_cursor is None:
+                        op.topic_id, op.partitions = topic.topic_id, len(topic.partitions)
+            return ErrorCode.NONE
+
+        request = question(inquirer.subject(ask.topic, known, ask.partition))
+        self._do(op, api_key, version, request, Message, read)
 
     def _do(
         self,

@@ -66,8 +66,12 @@ class Client:
         return self.plan.number
 
     def is_idle(self) -> bool:
-        """Whether nothing is asked that has not ended."""
-        return self.busy == 0
+        """Whether nothing is asked that has not ended, nor said that has not arrived."""
+        return self.busy == 0 and not self.is_sending
+
+    @property
+    def is_sending(self) -> bool:
+        return self.connection is not None and self.connection.is_sending
 
     def request(self, api_key: int, version: int, message: Message, done: Done) -> None:
         """Send as soon as there is a connection; `done` is told once."""

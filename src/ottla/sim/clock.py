@@ -15,6 +15,7 @@ from typing import Final, TypeVarTuple, final
 A = TypeVarTuple("A")
 
 _FLUSHED_AT: Final = 256
+_SLEW_DIVISOR: Final = 10
 
 
 @final
@@ -64,3 +65,36 @@ class Events:
         self._digest.update("\n".join(self._lines).encode())
         self._lines.clear()
         return self._digest.hexdigest()
+
+
+@final
+class NodeClock:
+    """A node's clock: it follows the machine's, which may jump, but never runs backwards within a
+    process (`aio/clock.py`)."""
+
+    __slots__ = ("_ahead_us", "_epoch_ms", "_events", "_read_us", "_wall_ahead_us")
+
+    def __init__(self, events: Events, epoch_ms: int) -> None:
+        self._events = events
+        self._epoch_ms = epoch_ms
+        self._wall_ahead_us = 0  # the machine's clock
+        self._ahead_us = 0  # what the process makes of it
+        self._read_us = 0
+
+    def now_ms(self) -> int:
+        now_us = self._events.now_us
+        ahead_us = self._wall_ahead_us
+        if ahead_us < self._ahead_us:
+            slewed_us = (now_us - self._read_us) // _SLEW_DIVISOR
+            ahead_us = max(ahead_us, self._ahead_us - slewed_us)
+        self._ahead_us = ahead_us
+        self._read_us = now_us
+        return self._epoch_ms + (now_us + ahead_us) // 1000
+
+    def put(self, by_ms: int) -> None:
+        """The machine's clock jumps, forward or back."""
+        self._wall_ahead_us += by_ms * 1000
+
+    def begin(self) -> None:
+        """Another process, which knows nothing of what the clock said before."""
+        self._ahead_us = self._wall_ahead_us

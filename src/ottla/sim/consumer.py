@@ -38,6 +38,9 @@ _BY_ID: Final = 17
 _BY_NAME: Final = 12
 _LIST_OFFSETS_VERSION: Final = 8
 
+_MISCOUNTS: Final = 0.05
+_ENDS_SESSION: Final = 0.05
+
 END: Final = -1
 START: Final = -2
 MAX_TIMESTAMP: Final = -3
@@ -77,13 +80,16 @@ class Consumer(Client):
         # What the session's node has been told: position by partition, in the order of telling.
         self._told: dict[tuple[str, Uuid, int], int] = {}
         self._fetching = False
+        self._whims = events.chance(f"whims/{plan.number}")
+        self._steps: dict[_Key, int] = {}  # over damage, the last of a row
 
     def ask(self, ask: Ask) -> None:
         known = self.topics.get(ask.topic)
         if known is None:
             self.learn_topics()
         elif ask.verb is Verb.LOOK_UP:
-            asked_ms = ask.time_ms if ask.time_ms < 0 else EPOCH_MS + ask.time_ms
+            is_name = ask.time_ms in (END, START, MAX_TIMESTAMP)
+            asked_ms = ask.time_ms if is_name else EPOCH_MS + ask.time_ms
             self.look_up(ask.topic, known, ask.partition % known.partitions, asked_ms)
         elif not self._fetching:  # a real consumer has one fetch on its way
             self.fetch({ask.topic: known}, wait_ms=ask.wait_ms, size_bytes=ask.size_bytes)
@@ -144,14 +150,16 @@ class Consumer(Client):
         reads: dict[_Key, Read] = {}
         wanted: dict[tuple[str, Uuid, int], int] = {}
         for name, known in topics.items():
+            # A session by name knows no ids: a topic made anew is the same interest.
+            named_by = ZERO_UUID if self.plan.by_name else known.topic_id
             for partition in range(known.partitions):
                 position = self.positions.setdefault((known.topic_id, partition), 0)
-                wanted[name, known.topic_id, partition] = position
+                wanted[name, named_by, partition] = position
                 read = Read(
                     self.number,
                     self.events.now_us,
                     topic=name,
-                    topic_id=ZERO_UUID if self.plan.by_name else known.topic_id,
+                    topic_id=named_by,
                     partition=partition,
                     fetch_offset=position,
                     final=self._final,
@@ -173,6 +181,13 @@ class Consumer(Client):
         self, wanted: dict[tuple[str, Uuid, int], int], wait_ms: int, size_bytes: int
     ) -> FetchRequest:
         epoch = self._session_epoch if self.plan.session else -1
+        session_id = self._session_id if epoch > 0 else 0
+        if epoch > 0 and self.plan.whims:
+            whim = self._whims.random()
+            if whim < _MISCOUNTS:
+                epoch += 1
+            elif whim < _MISCOUNTS + _ENDS_SESSION:
+                epoch = -1
         changed = wanted
         forgotten: dict[tuple[str, Uuid], list[int]] = {}
         if epoch > 0:
@@ -192,8 +207,9 @@ class Consumer(Client):
         return FetchRequest(
             max_wait_ms=wait_ms,
             min_bytes=1,
+            isolation_level=int(self.plan.committed),
             max_bytes=max(1, size_bytes),
-            session_id=self._session_id if epoch > 0 else 0,
+            session_id=session_id,
             session_epoch=epoch,
             topics=[
                 FetchTopic(topic=name, topic_id=topic_id, partitions=parts)
@@ -249,7 +265,12 @@ class Consumer(Client):
                 self.topics.pop(read.topic, None)
             elif part.error_code == ErrorCode.OFFSET_OUT_OF_RANGE:
                 self._seek_to_start(read.topic, key)
+            elif part.error_code == ErrorCode.CORRUPT_MESSAGE:
+                # What is damaged is lost; go on behind it, wherever that is.
+                step = self._steps[key] = self._steps.get(key, 0) * 2 or 1
+                self.positions[key] += step
             return
+        self._steps.pop(key, None)
         read.batches, read.truncated = self._reader.batches(_bytes(part.records))
         if read.batches:
             self.positions[key] = max(self.positions[key], read.batches[-1].last_offset + 1)

@@ -1,28 +1,21 @@
-"""An invented disk: a page cache above a platter, and everything that may go wrong between them.
+"""An invented disk: `core/port.py`'s Disk above invented files, and everything that may go wrong.
 
-A file has a volatile image (what a process reads) and a durable one; a page differs until its file is
-synced. A directory has volatile and durable names, which differ until the directory itself is synced:
-a new directory's own name is its parent's affair. A killed process leaves the volatile images as they
-are. A power cut keeps any subset of the unsynced pages, some torn between sectors, a size anywhere
-between the durable one and the last, and of each directory's unsynced changes of names the first so
-many: journals keep the order within a directory, and nobody promises one between names and pages.
+Faults are armed from outside (`full_bytes`, `refuse_...`, `flip`, `crash_in`). After a refused sync
+the pages count as clean, as Linux has it: a later sync succeeds and brings nothing to the platter.
+A process may end in the middle of a change.
 
-Faults are armed from outside (`full`, `refuse_writes`, `refuse_syncs`, `refuse_renames`, `flip`,
-`crash_in`). After a refused sync the pages count as clean, as Linux has it: a later sync succeeds
-and brings nothing to the platter.
-
-Elsewhere: when a sync happens and who is told, `process.py`; which fault and when, `nemesis.py`.
+Elsewhere: what the cache and the platter hold, and what a power cut leaves, `platter.py`; when a sync
+happens and who is told, `process.py`; which fault and when, `nemesis.py`.
 """
 
 import errno
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from random import Random
-from typing import Final, final
+from typing import final
 
 from ottla.core.port import File, Volume
-
-PAGE_BYTES: Final = 4096
-SECTOR_BYTES: Final = 512
+from ottla.sim.platter import Folder, Inode
 
 
 class ProcessEnds(BaseException):
@@ -30,144 +23,6 @@ class ProcessEnds(BaseException):
 
     Not an `Exception`: no code of the node may catch it, as none can catch a SIGKILL.
     """
-
-
-@final
-class Inode:
-    """A file's content, whatever its name. `dirty`: pages that differ, or may, from the platter."""
-
-    __slots__ = ("data", "dirty", "durable", "lost", "modified_ms", "removed", "resized")
-
-    def __init__(self, now_ms: int) -> None:
-        self.data = bytearray()
-        self.durable = bytearray()
-        self.dirty: set[int] = set()
-        self.lost: set[int] = set()  # a sync failed on them: they count as clean and are not
-        self.resized = False  # cut since the last sync
-        self.modified_ms = now_ms
-        self.removed = False
-
-    def touch(self, start: int, end: int) -> None:
-        first, last = start // PAGE_BYTES, (end - 1) // PAGE_BYTES
-        self.dirty.add(first)
-        if last > first:
-            self.dirty.update(range(first + 1, last + 1))
-
-    def cut(self, size_bytes: int) -> None:
-        del self.data[size_bytes:]
-        self.resized = True
-        self.dirty = {page for page in self.dirty if page * PAGE_BYTES < size_bytes}
-        self.lost = {page for page in self.lost if page * PAGE_BYTES < size_bytes}
-
-    def sync(self) -> None:
-        """What is dirty reaches the platter; what a failed sync has lost does not."""
-        durable, data = self.durable, self.data
-        if len(durable) > len(data):
-            del durable[len(data) :]
-        elif len(durable) < len(data):
-            durable += bytes(len(data) - len(durable))
-        for page in self.dirty:
-            at = page * PAGE_BYTES
-            durable[at : at + PAGE_BYTES] = data[at : at + PAGE_BYTES]
-        self.lost -= self.dirty
-        self.dirty.clear()
-        self.resized = False
-
-    def fail_sync(self) -> None:
-        """The kernel gave up on the dirty pages and calls them clean."""
-        self.lost |= self.dirty
-        self.dirty.clear()
-
-    def forget(self) -> None:
-        """What counts as clean is read from the platter again."""
-        for page in self.lost - self.dirty:
-            at = page * PAGE_BYTES
-            end = min(at + PAGE_BYTES, len(self.data))
-            platter = self.durable[at:end]
-            self.data[at:end] = platter + bytes(end - at - len(platter))
-        self.lost.clear()
-
-    def lose_power(self, chance: Random) -> None:
-        """The durable image becomes what is found afterwards, and the volatile one with it."""
-        self.removed = False  # whoever finds it again finds it whole
-        unsure = sorted(self.dirty)
-        if not (unsure or self.lost or self.resized or len(self.data) != len(self.durable)):
-            return
-        size_bytes = self._size_found(chance)
-        found = self.durable[:size_bytes]
-        found += bytes(size_bytes - len(found))
-        mood = chance.random()
-        keep = 0.0 if mood < 0.25 else 1.0 if mood < 0.45 else 0.5
-        for page in unsure:
-            at = page * PAGE_BYTES
-            end = min(at + PAGE_BYTES, size_bytes, len(self.data))
-            if chance.random() < keep:
-                found[at:end] = self.data[at:end]
-            elif keep > 0.0 and chance.random() < 0.3:
-                for sector in range(at, end, SECTOR_BYTES):
-                    if chance.random() < 0.5:
-                        stop = min(sector + SECTOR_BYTES, end)
-                        found[sector:stop] = self.data[sector:stop]
-        self.data = found
-        self.durable = bytearray(found)
-        self.dirty.clear()
-        self.lost.clear()
-        self.resized = False
-
-    def _size_found(self, chance: Random) -> int:
-        low, high = sorted((len(self.durable), len(self.data)))
-        mood = chance.random()
-        if mood < 0.4:
-            return len(self.data)
-        if mood < 0.7:
-            return len(self.durable)
-        return chance.randint(low, high)
-
-
-@final
-class Folder:
-    """A directory. `changes`: what happened to its names since they were last synced, in order.
-
-    A change is (old name or "", new name or "", what): a creation has no old name, a removal no new.
-    """
-
-    __slots__ = ("changes", "durable", "names")
-
-    def __init__(self) -> None:
-        self.names: dict[str, Inode | Folder] = {}
-        self.durable: dict[str, Inode | Folder] = {}
-        self.changes: list[tuple[str, str, Inode | Folder]] = []
-
-    def put(self, name: str, what: "Inode | Folder") -> None:
-        self.names[name] = what
-        self.changes.append(("", name, what))
-
-    def rename(self, old: str, new: str) -> None:
-        what = self.names.pop(old)
-        self.names[new] = what
-        self.changes.append((old, new, what))
-
-    def remove(self, name: str) -> None:
-        self.changes.append((name, "", self.names.pop(name)))
-
-    def sync(self) -> None:
-        self.durable = dict(self.names)
-        self.changes.clear()
-
-    def lose_power(self, chance: Random) -> None:
-        if self.changes:
-            mood = chance.random()
-            count = len(self.changes)
-            kept = 0 if mood < 0.3 else count if mood < 0.6 else chance.randint(0, count)
-            for old, new, what in self.changes[:kept]:
-                if old:
-                    self.durable.pop(old, None)
-                if new:
-                    self.durable[new] = what
-        self.names = dict(self.durable)
-        self.changes.clear()
-        for name in sorted(self.names):
-            self.names[name].lose_power(chance)
 
 
 @final
@@ -231,6 +86,9 @@ class SimDisk:
         self.refuse_writes = 0  # the next so many writes get EIO
         self.refuse_syncs = 0
         self.refuse_renames = 0
+        self.refuse_removals = 0
+        self.refuse_reads = 0
+        self.refuse_opens = 0  # EMFILE: there is no descriptor left
         self.crash_in = 0  # the so-many-th change from now on is the process's last call
         self.torn_percent = 0  # of an append in which the process ends, so much is in the cache
         self.ended = False  # the process is gone, also for what it does in a `finally`
@@ -261,17 +119,62 @@ class SimDisk:
     def mend(self) -> None:
         self.full_bytes = None
         self.refuse_writes = self.refuse_syncs = self.refuse_renames = self.crash_in = 0
+        self.refuse_removals = self.refuse_reads = self.refuse_opens = 0
+
+    @contextmanager
+    def at_rest(self) -> Iterator[None]:
+        """Whoever looks from outside is refused nothing."""
+        armed = self.refuse_reads, self.refuse_opens
+        self.refuse_reads = self.refuse_opens = 0
+        try:
+            yield
+        finally:
+            self.refuse_reads, self.refuse_opens = armed
 
     def flip(self, path: str, bit: int) -> bool:
-        """Flip one bit, in the cache and on the platter; False: no such file, or an empty one."""
+        """Flip one bit of a file; False: there is no such file, or an empty one."""
         inode = self._find(path)
         if not isinstance(inode, Inode) or not inode.data:
             return False
-        at = (bit >> 3) % len(inode.data)
-        inode.data[at] ^= 1 << (bit & 7)
-        if at < len(inode.durable):
-            inode.durable[at] = inode.data[at]
+        inode.flip(bit)
         return True
+
+    def take_away(self, path: str) -> None:
+        """Somebody else removes a file."""
+        found = self._find(path)
+        if isinstance(found, Inode):
+            self._forget(path, found)
+            folder, name = self._parent(path)
+            folder.remove(name)
+
+    def leave_copy(self, path: str, suffix: str, *, half: bool) -> None:
+        """Somebody else leaves a copy of a file, or of its first half; it is on the platter."""
+        found = self._inode(path)
+        inode = Inode(self.now_ms())
+        inode.data += found.data[: len(found.data) // (2 if half else 1)]
+        inode.durable += inode.data
+        inode.flipped = dict(found.flipped)
+        self.used_bytes += len(inode.data)
+        folder, name = self._parent(path)
+        folder.put(name + suffix, inode)
+        folder.sync()
+
+    def inherit(self, directory: str, files: Mapping[str, bytes]) -> None:
+        """Somebody else leaves a directory; it is on the platter."""
+        folder = Folder()
+        self.root.put(directory, folder)
+        for name, data in files.items():
+            inode = Inode(self.now_ms())
+            inode.data += data
+            inode.durable += data
+            self.used_bytes += len(data)
+            folder.put(name, inode)
+        folder.sync()
+        self.root.sync()
+
+    def damage(self) -> dict[str, list[int]]:
+        """Files in which flipped bits stand, and where."""
+        return {path: inode.damage() for path, inode in self.inodes() if inode.damage()}
 
     def inodes(self) -> Iterator[tuple[str, Inode]]:
         """Every file with its path, sorted."""
@@ -290,6 +193,7 @@ class SimDisk:
         handle = self._handles.get(path)
         if handle is not None:
             return handle
+        self.opens(path)
         inode = self._find(path)
         if inode is None:
             self.writes(path, 0, None)
@@ -302,6 +206,7 @@ class SimDisk:
         return handle
 
     def names(self, directory: str) -> list[str]:
+        self.opens(directory)
         folder = self._find(directory) if directory else self.root
         return sorted(folder.names) if isinstance(folder, Folder) else []
 
@@ -346,6 +251,9 @@ class SimDisk:
         if found is None:
             return
         self.changes_names(path)
+        if self.refuse_removals:
+            self.refuse_removals -= 1
+            raise OSError(errno.EIO, "the disk refuses the removal", path)
         self._forget(path, found)
         folder, name = self._parent(path)
         folder.remove(name)
@@ -363,7 +271,11 @@ class SimDisk:
 
     def read_whole(self, path: str) -> bytes | None:
         inode = self._find(path)
-        return bytes(inode.data) if isinstance(inode, Inode) else None
+        if not isinstance(inode, Inode):
+            return None
+        self.opens(path)
+        self.reads(path, inode)
+        return bytes(inode.data)
 
     def write_whole(self, path: str, data: bytes) -> None:
         self._write_aside(path + ".tmp", data)
@@ -415,6 +327,14 @@ class SimDisk:
         self.calls += 1
         if inode.removed:
             raise FileNotFoundError(errno.ENOENT, "the file was removed", path)
+        if self.refuse_reads:
+            self.refuse_reads -= 1
+            raise OSError(errno.EIO, "the disk refuses to read", path)
+
+    def opens(self, path: str) -> None:
+        if self.refuse_opens:
+            self.refuse_opens -= 1
+            raise OSError(errno.EMFILE, "too many open files", path)
 
     def changes_names(self, path: str) -> None:
         """Count a change; the process may end here, before it is made."""
@@ -438,6 +358,7 @@ class SimDisk:
 
     def _write_aside(self, path: str, data: bytes) -> None:
         found = self._find(path)
+        self.opens(path)
         self.writes(path, len(data), None)
         if isinstance(found, Inode):
             inode = found

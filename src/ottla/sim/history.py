@@ -15,32 +15,21 @@ must hold between them, see `checker`.
 from enum import Enum
 from typing import TypeAlias, final
 
+from ottla.sim.group_operation import (
+    Beat,
+    Committing,
+    Forgetting,
+    GroupDeletion,
+    GroupSeen,
+    GroupsListed,
+    Joining,
+    Leaving,
+    Positions,
+    Syncing,
+)
+from ottla.sim.operation import Op as Op
+from ottla.sim.operation import Outcome as Outcome
 from ottla.types import Uuid
-
-
-class Outcome(Enum):
-    OPEN = "open"
-    OK = "ok"
-    FAIL = "fail"
-    INFO = "info"
-
-
-class Op:
-    """An operation of a client. Times are the world's, in microseconds; -1: not ended."""
-
-    __slots__ = ("asked_us", "client", "ended_us", "error", "outcome")
-
-    def __init__(self, client: int, asked_us: int) -> None:
-        self.client = client
-        self.asked_us = asked_us
-        self.ended_us = -1
-        self.outcome = Outcome.OPEN
-        self.error = 0  # the broker's error code where it answered with one
-
-    def end(self, now_us: int, outcome: Outcome, error: int = 0) -> None:
-        self.ended_us = now_us
-        self.outcome = outcome
-        self.error = error
 
 
 @final
@@ -347,6 +336,66 @@ class ConfigsSeen(Op):
 
 
 @final
+class Alter(Op):
+    """IncrementalAlterConfigs of a topic: value by name, None where the setting is taken away.
+
+    `whole`: AlterConfigs, after which nothing else is set. `refusable`: it asks for something that
+    must be refused, and then nothing of it holds.
+    """
+
+    __slots__ = ("changes", "refusable", "topic", "whole")
+
+    def __init__(
+        self,
+        client: int,
+        asked_us: int,
+        *,
+        topic: str,
+        changes: dict[str, str | None],
+        whole: bool,
+        refusable: bool,
+    ) -> None:
+        super().__init__(client, asked_us)
+        self.topic = topic
+        self.changes = changes
+        self.whole = whole
+        self.refusable = refusable
+
+
+@final
+class Inquiry(Op):
+    """A question about the cluster. `about`: the topic. `problem`: what can't be true of the answer,
+    whatever happens, as its asker found."""
+
+    __slots__ = ("about", "api_key", "partitions", "problem", "topic_id")
+
+    def __init__(self, client: int, asked_us: int, *, api_key: int, about: str) -> None:
+        super().__init__(client, asked_us)
+        self.api_key = api_key
+        self.about = about
+        self.topic_id: Uuid = bytes(16)
+        self.partitions = -1  # of the topic, where the answer says it
+        self.problem = ""
+
+
+@final
+class Insult(Op):
+    """Bytes that are no request, or one that must be refused, on a connection of its own.
+
+    `must_close`: the only right answer. OK: the node closed it or answered; `answered_bytes` of it.
+    INFO: the caller lost its patience.
+    """
+
+    __slots__ = ("answered_bytes", "kind", "must_close")
+
+    def __init__(self, client: int, asked_us: int, *, kind: str, must_close: bool) -> None:
+        super().__init__(client, asked_us)
+        self.kind = kind
+        self.must_close = must_close
+        self.answered_bytes = 0
+
+
+@final
 class ProducerIdGiven(Op):
     """InitProducerId without a transactional id."""
 
@@ -446,6 +495,19 @@ Entry: TypeAlias = (
     | Listing
     | ConfigsSeen
     | ProducerIdGiven
+    | Alter
+    | Inquiry
+    | Insult
+    | Joining
+    | Syncing
+    | Beat
+    | Leaving
+    | Committing
+    | Positions
+    | Forgetting
+    | GroupDeletion
+    | GroupSeen
+    | GroupsListed
 )
 Mark: TypeAlias = LifeMark | FlushMark | FaultMark | ConnectionEnd
 
@@ -456,7 +518,9 @@ class History:
 
     `flush_on_ack`: the broker runs with ottla.flush=ack. Topics may have flush.messages=1 in their
     configs, which promises the same for them. `retention`: whether any topic may lose old records by
-    retention. `ended`: the world ran to its end, final reading included; if not, `broken` says why
+    retention. `offsets_kept_ms`: for how long a group without members keeps what it committed;
+    `groups_vanish`: whether one of which nothing is left may be forgotten in this world;
+    `members_max`: of one group. `ended`: the world ran to its end, final reading included; if not, `broken` says why
     (a broken invariant, an exception in the node, no progress), and that is a violation by itself.
     """
 
@@ -465,7 +529,10 @@ class History:
         "ended",
         "entries",
         "flush_on_ack",
+        "groups_vanish",
         "marks",
+        "members_max",
+        "offsets_kept_ms",
         "order",
         "retention",
         "seed",
@@ -475,6 +542,9 @@ class History:
         self.seed = seed
         self.flush_on_ack = flush_on_ack
         self.retention = False
+        self.offsets_kept_ms = 7 * 24 * 3_600_000
+        self.groups_vanish = False
+        self.members_max = 1_000
         self.entries: list[Entry] = []
         self.marks: list[Mark] = []
         self.order: list[Entry | Mark] = []

@@ -10,11 +10,17 @@ from collections.abc import Callable
 from random import Random
 from typing import Final, assert_never, final
 
+from ottla.core.metadata.partition import INTERNAL_TOPICS
+from ottla.core.replica.directory import partition_of
+from ottla.record.batch import LOG_OVERHEAD_BYTES
+from ottla.sim import heritage
 from ottla.sim.clock import Events
+from ottla.sim.disk import SimDisk
 from ottla.sim.history import FaultMark, History
 from ottla.sim.network import Connection, Wire
 from ottla.sim.plan import Blow, ClientPlan, Fault
 from ottla.sim.process import Process, State
+from ottla.types import METADATA_TOPIC, TopicPartition
 
 _POLL_US: Final = 50_000
 
@@ -23,14 +29,24 @@ _PACKAGES: Final[tuple[tuple[tuple[Blow, ...], float], ...]] = (
     ((Blow.POWER, Blow.POWER_AT), 0.4),
     ((Blow.STOP,), 0.15),
     ((Blow.FULL,), 0.15),
-    ((Blow.WRITE_ERROR, Blow.RENAME_ERROR), 0.2),
+    ((Blow.WRITE_ERROR, Blow.RENAME_ERROR, Blow.REMOVE_ERROR), 0.2),
+    ((Blow.READ_ERROR, Blow.NO_DESCRIPTOR), 0.15),
     ((Blow.SYNC_ERROR,), 0.12),
     ((Blow.SLOW_SYNC,), 0.15),
     ((Blow.RESET,), 0.3),
     ((Blow.MUTE_UP, Blow.MUTE_DOWN), 0.25),
     ((Blow.CUT, Blow.CLOG), 0.25),
-    ((Blow.CLOCK,), 0.08),
+    ((Blow.CLOCK,), 0.1),
+    ((Blow.PAUSE,), 0.15),
+    ((Blow.FLIP,), 0.1),
+    ((Blow.FLIP_LOG,), 0.1),
+    ((Blow.LOSE_FILE, Blow.LEAVE_FILE), 0.1),
 )
+
+_CACHES: Final = (".index", ".timeindex", ".snapshot")
+_REMADE: Final = (*_CACHES, "leader-epoch-checkpoint", "replication-offset-checkpoint")
+_FRONT_BYTES: Final = 17
+_HALF_DONE: Final = (".deleted", ".cleaned", ".swap")
 
 
 def draw_faults(chance: Random, clients: tuple[ClientPlan, ...], end_us: int) -> tuple[Fault, ...]:
@@ -50,16 +66,27 @@ def _fault(chance: Random, blow: Blow, clients: tuple[ClientPlan, ...], end_us: 
     count = 0
     lasts_us = 0
     match blow:
-        case Blow.KILL | Blow.POWER | Blow.STOP:
+        case Blow.KILL | Blow.POWER | Blow.STOP | Blow.LOSE_FILE | Blow.LEAVE_FILE:
             lasts_us = chance.choice((1_000, 50_000, 600_000))
         case Blow.KILL_AT | Blow.POWER_AT:
             count = chance.choice((1, 2, 5, 15, 60))
         case Blow.FULL:
             count = chance.choice((0, 100, 2_000))
             lasts_us = chance.choice((50_000, 500_000, 2_000_000))
-        case Blow.WRITE_ERROR | Blow.RENAME_ERROR | Blow.SYNC_ERROR:
+        case (
+            Blow.WRITE_ERROR
+            | Blow.RENAME_ERROR
+            | Blow.REMOVE_ERROR
+            | Blow.SYNC_ERROR
+            | Blow.READ_ERROR
+            | Blow.NO_DESCRIPTOR
+        ):
             count = chance.choice((1, 1, 2, 10))
             lasts_us = 2_000_000
+        case Blow.INHERIT:
+            pass
+        case Blow.PAUSE:
+            lasts_us = chance.choice((30_000, 400_000, 3_000_000))
         case Blow.SLOW_SYNC:
             count = chance.choice((20, 200, 800))
             lasts_us = chance.choice((500_000, 2_000_000))
@@ -69,8 +96,8 @@ def _fault(chance: Random, blow: Blow, clients: tuple[ClientPlan, ...], end_us: 
             client = chance.choice(clients).number
             lasts_us = chance.choice((100_000, 1_000_000, 4_000_000))
         case Blow.CLOCK:
-            count = chance.choice((100, 5_000))
-        case Blow.FLIP:
+            count = chance.choice((100, 5_000, 200_000, -300, -5_000))
+        case Blow.FLIP | Blow.FLIP_LOG:
             count = chance.randrange(1 << 20)
         case _:
             assert_never(blow)
@@ -82,6 +109,37 @@ def _fault(chance: Random, blow: Blow, clients: tuple[ClientPlan, ...], end_us: 
         count=count,
         salt=chance.randrange(1 << 30),
     )
+
+
+def _of_partitions(disk: SimDisk, suffixes: tuple[str, ...]) -> list[tuple[str, TopicPartition]]:
+    """Files of the partitions of users' topics that are not empty."""
+    found = []
+    for path, inode in disk.inodes():
+        partition = partition_of(path.partition("/")[0])
+        if partition is None or partition.topic in (
+            METADATA_TOPIC,
+            *INTERNAL_TOPICS,
+            heritage.TOPIC,
+        ):
+            continue
+        if inode.data and path.endswith(suffixes):
+            found.append((path, partition))
+    return found
+
+
+def _bit_in_front(disk: SimDisk, path: str, fault: Fault) -> int:
+    """Half of all flips in segments hit what no checksum covers: there is less of it, and it is
+    harder to tell from what is right."""
+    if fault.blow is not Blow.FLIP_LOG or fault.salt & 1:
+        return fault.count
+    with disk.at_rest():
+        data = disk.read_whole(path) or b""
+    fronts = []
+    at = 0
+    while at + LOG_OVERHEAD_BYTES <= len(data):
+        fronts.append(at)
+        at += LOG_OVERHEAD_BYTES + int.from_bytes(data[at + 8 : at + 12], "big")
+    return fronts[(fault.salt >> 1) % len(fronts)] * 8 + fault.count % (_FRONT_BYTES * 8)
 
 
 @final
@@ -103,20 +161,24 @@ class Nemesis:
         self._connection_of = connection_of
 
     def strike(self, fault: Fault) -> None:
-        self._history.mark(
-            FaultMark(self._events.now_us, fault.node, fault.blow.value, f"{fault.count}", None)
-        )
+        if fault.blow is not Blow.FLIP_LOG:
+            self._mark(fault, f"{fault.count}", None)
         self._events.trace(f"fault {fault.blow.value}")
         if fault.client >= 0:
             self._strike_wire(fault)
         else:
             self._strike_node(fault, self._processes[fault.node])
 
+    def _mark(self, fault: Fault, note: str, partition: tuple[str, int] | None) -> None:
+        now_us = self._events.now_us
+        self._history.mark(FaultMark(now_us, fault.node, fault.blow.value, note, partition))
+
     def heal(self) -> None:
         """Everything works from now on."""
         for process in self._processes:
             process.disk.mend()
             process.slow_sync_us = 0
+            process.resume()
         for wire in self._wires.values():
             wire.up_free_us = wire.down_free_us = 0
 
@@ -149,41 +211,91 @@ class Nemesis:
                 disk.refuse_syncs = fault.count
             case Blow.RENAME_ERROR:
                 disk.refuse_renames = fault.count
+            case Blow.REMOVE_ERROR:
+                disk.refuse_removals = fault.count
+            case Blow.READ_ERROR:
+                disk.refuse_reads = fault.count
+            case Blow.NO_DESCRIPTOR:
+                disk.refuse_opens = fault.count
             case Blow.SLOW_SYNC:
                 process.slow_sync_us = fault.count * 1000
             case Blow.CLOCK:
-                process.put_clock_ahead(fault.count)
-            case Blow.FLIP:
+                process.put_clock(fault.count)
+            case Blow.PAUSE:
+                process.pause()
+            case Blow.INHERIT:
+                if not disk.exists(heritage.DIRECTORY):
+                    files = {f"{base:020d}.log": data for base, data in heritage.SEGMENTS.items()}
+                    disk.inherit(heritage.DIRECTORY, files)
+            case Blow.FLIP | Blow.FLIP_LOG:
                 self._flip(fault, process)
+            case Blow.LOSE_FILE | Blow.LEAVE_FILE:
+                self._tamper(fault, process)
             case Blow.RESET | Blow.MUTE_UP | Blow.MUTE_DOWN | Blow.CUT | Blow.CLOG:
                 pass  # names no client, so it meets nobody
             case _:
                 assert_never(fault.blow)
-        if fault.blow in (Blow.KILL, Blow.POWER, Blow.STOP):
+        if fault.blow in (Blow.KILL, Blow.POWER, Blow.STOP, Blow.LOSE_FILE, Blow.LEAVE_FILE):
             self._events.after(fault.lasts_us, self.bring_back, process)
         elif fault.lasts_us:
             self._events.after(fault.lasts_us, self._relieve, fault, process)
 
     def _relieve(self, fault: Fault, process: Process) -> None:
         disk = process.disk
-        if fault.blow is Blow.FULL:
-            disk.full_bytes = None
-        elif fault.blow is Blow.WRITE_ERROR:
-            disk.refuse_writes = 0
-        elif fault.blow is Blow.SYNC_ERROR:
-            disk.refuse_syncs = 0
-        elif fault.blow is Blow.RENAME_ERROR:
-            disk.refuse_renames = 0
-        elif fault.blow is Blow.SLOW_SYNC:
-            process.slow_sync_us = 0
+        match fault.blow:
+            case Blow.FULL:
+                disk.full_bytes = None
+            case Blow.WRITE_ERROR:
+                disk.refuse_writes = 0
+            case Blow.SYNC_ERROR:
+                disk.refuse_syncs = 0
+            case Blow.RENAME_ERROR:
+                disk.refuse_renames = 0
+            case Blow.REMOVE_ERROR:
+                disk.refuse_removals = 0
+            case Blow.READ_ERROR:
+                disk.refuse_reads = 0
+            case Blow.NO_DESCRIPTOR:
+                disk.refuse_opens = 0
+            case Blow.SLOW_SYNC:
+                process.slow_sync_us = 0
+            case Blow.PAUSE:
+                process.resume()
+            case _:
+                pass
 
     def _flip(self, fault: Fault, process: Process) -> None:
-        """In a file that can be made again from the log: an index."""
-        paths = [
-            path for path, _ in process.disk.inodes() if path.endswith((".index", ".timeindex"))
-        ]
-        if paths:
-            process.disk.flip(paths[fault.salt % len(paths)], fault.count)
+        """In a topic's segment, which is damage, or in what can be made again from segments."""
+        wanted = (".log",) if fault.blow is Blow.FLIP_LOG else _CACHES
+        found = _of_partitions(process.disk, wanted)
+        if fault.blow is Blow.FLIP_LOG:  # a damaged coordinator refuses, and its groups never rest
+            found = [one for one in found if not one[1].topic.startswith("__")]
+        if not found:
+            return
+        path, partition = found[fault.salt % len(found)]
+        if fault.blow is Blow.FLIP_LOG:
+            self._mark(fault, path, (partition.topic, partition.partition))
+        process.damaged.add(partition)
+        process.seen.add(f"flipped in a{path[path.rindex('.') :]}")
+        process.disk.flip(path, _bit_in_front(process.disk, path, fault))
+
+    def _tamper(self, fault: Fault, process: Process) -> None:
+        """The process is gone; what it had in its hands is gone as well, or half done."""
+        if fault.salt & 1:
+            process.kill()
+        else:
+            process.cut_power(fault.salt)
+        disk = process.disk
+        lose = fault.blow is Blow.LOSE_FILE
+        found = _of_partitions(disk, _REMADE if lose else (".log",))
+        if not found:
+            return
+        path, _ = found[(fault.salt >> 1) % len(found)]
+        if lose:
+            disk.take_away(path)
+            return
+        suffix = _HALF_DONE[fault.salt % len(_HALF_DONE)]
+        disk.leave_copy(path, suffix, half=suffix != ".swap")
 
     def _strike_wire(self, fault: Fault) -> None:
         now_us = self._events.now_us

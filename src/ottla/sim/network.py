@@ -25,6 +25,9 @@ class Listener(Protocol):
 
     def accepts(self) -> bool: ...
 
+    def holds(self, what: Callable[[], None]) -> bool:
+        """Whether nothing is handled now; `what` is called as soon as it is."""
+
     def arrived(self, connection: "Connection", data: bytes) -> None: ...
 
     def disconnected(self, connection: "Connection") -> None: ...
@@ -98,6 +101,11 @@ class Connection:
 
     # The client's end
 
+    @property
+    def is_sending(self) -> bool:
+        """Whether something that the client sent is still on its way."""
+        return self._up_last_us > self._events.now_us
+
     def send(self, data: bytes) -> None:
         if self.client_open and not self.mute_up:
             self._events.at(self._up_us(), self._reach_node, data)
@@ -159,7 +167,7 @@ class Connection:
     # What the wire does
 
     def _reach_node(self, data: bytes) -> None:
-        if not self.node_open:
+        if not self.node_open or self._listener.holds(lambda: self._reach_node(data)):
             return
         if data:
             self._events.trace(f"up {self.number} {crc32(data)}")
@@ -171,7 +179,7 @@ class Connection:
         self._listener.disconnected(self)
 
     def _reset_node(self) -> None:
-        if self.node_open:
+        if self.node_open and not self._listener.holds(self._reset_node):
             self.node_open = False
             self.server.closed()
             self._ended(self, "reset", False)

@@ -18,6 +18,8 @@ class Role(Enum):
     PRODUCER = "producer"
     CONSUMER = "consumer"
     ADMINISTRATOR = "administrator"
+    MEMBER = "member"
+    STRANGER = "stranger"  # sends what is no request
 
 
 @final
@@ -33,11 +35,18 @@ class ClientPlan:
     retries: bool = True
     by_name: bool = False  # Produce and Fetch in the last version that names topics
     session: bool = False  # incremental fetches (KIP-227)
+    committed: bool = False  # reads with isolation.level=read_committed
+    whims: bool = False  # ends its fetch sessions, or loses count of them, for no reason
     negotiates: bool = False  # asks for the broker's versions first
     lazy: bool = False  # its answers are read from the disk when they arrive, not when they leave
     codec: int = 0
     latency_us: int = 500
     timeout_ms: int = 3_000
+    group: str = ""
+    instance: str = ""  # of a static member (KIP-345)
+    session_ms: int = 0
+    rebalance_ms: int = 0
+    vintage: int = 0  # how old a client it is: 0 speaks the newest versions, 2 those of long ago
 
 
 class Verb(Enum):
@@ -50,6 +59,20 @@ class Verb(Enum):
     DELETE_BEFORE = "delete-before"
     LIST = "list"
     CONFIGS = "configs"
+    ALTER = "alter"  # some settings of a topic
+    REPLACE = "replace"  # all settings of a topic
+    INQUIRE = "inquire"  # the count-th question there is
+    JOIN = "join"  # become a member, or come back as one: of the topics "t0+t1"
+    LEAVE = "leave"
+    VANISH = "vanish"  # a member's process ends, and says nothing
+    PAUSE = "pause"  # a member does nothing for `wait_ms`, and doesn't know
+    COMMIT = "commit"
+    POSITIONS = "positions"
+    FORGET = "forget"  # a committed offset
+    SEE_GROUP = "see-group"
+    LIST_GROUPS = "list-groups"
+    DELETE_GROUP = "delete-group"
+    INSULT = "insult"
 
 
 @final
@@ -60,6 +83,8 @@ class Ask:
     `count`: records of a send, partitions of a create or grow, the offset of a delete-before (-1: the
     high watermark). `size_bytes`: of a value; how much a fetch takes. `wait_ms`: of a fetch.
     `time_ms`: of a look-up: -1, -2, -3, or since EPOCH_MS; for a send, how old its records are.
+    `configs`: of an alter, with an empty text for a setting that is taken away. `group`: an
+    administrator's; members have their own.
     """
 
     at_us: int
@@ -72,6 +97,7 @@ class Ask:
     wait_ms: int = 0
     time_ms: int = 0
     configs: tuple[tuple[str, str], ...] = ()
+    group: str = ""
 
 
 class Blow(Enum):
@@ -84,14 +110,22 @@ class Blow(Enum):
     WRITE_ERROR = "write-error"  # on the next `count` writes
     SYNC_ERROR = "sync-error"  # on the next `count` syncs
     RENAME_ERROR = "rename-error"
-    SLOW_SYNC = "slow-sync"  # every sync takes `count` ms
-    FLIP = "flip"  # a bit of an index, a snapshot or a checkpoint
+    REMOVE_ERROR = "remove-error"
+    READ_ERROR = "read-error"
+    NO_DESCRIPTOR = "no-descriptor"  # for the next `count` files
+    SLOW_SYNC = "slow-sync"  # a sync takes up to `count` ms longer, a file at a time
+    FLIP = "flip"  # a bit of an index or a snapshot
+    FLIP_LOG = "flip-log"  # a bit of a segment
+    LOSE_FILE = "lose-file"  # of an index, a snapshot or the like, while no process is there
+    LEAVE_FILE = "leave-file"  # what a process may leave behind that ends in its midst
+    INHERIT = "inherit"  # a directory of an old Kafka stands there (`heritage.py`)
+    PAUSE = "pause"  # SIGSTOP: nothing is handled, and then everything
     RESET = "reset"  # a client's connection
     MUTE_UP = "mute-up"  # half-open: what the client sends vanishes
     MUTE_DOWN = "mute-down"
     CUT = "cut"  # a client's bytes stand still, both ways
     CLOG = "clog"  # a client's bytes stand still on their way up, its close too
-    CLOCK = "clock"  # the wall clock jumps forward by `count` ms
+    CLOCK = "clock"  # the wall clock jumps by `count` ms, forward or back
 
 
 @final

@@ -5,7 +5,8 @@ makes promises: flushes of one partition that wait together are one, a sync is o
 time before anybody is told, a stop brings everything to the disk before the clean marker stands.
 
 A process may end anywhere: by a signal between two events, or in the middle of a disk call. How the
-next one finds the directory is told to it as `Shutdown`, as `aio/log_directory.py` would.
+next one finds the directory is told to it as `Shutdown`, as `aio/log_directory.py` would. It may be
+paused: time passes, and what comes in piles up until it goes on.
 
 Elsewhere: the disk itself, `disk.py`; when processes end, `nemesis.py`.
 """
@@ -34,8 +35,9 @@ from ottla.errors import RemoteProtocolError
 from ottla.settings.broker import BrokerSettings
 from ottla.settings.parse import Resolved
 from ottla.sim.checker.recovered import Portrait, differences
-from ottla.sim.clock import Events
+from ottla.sim.clock import Events, NodeClock
 from ottla.sim.disk import ProcessEnds, SimDisk
+from ottla.sim.entropy import SeededEntropy
 from ottla.sim.history import FlushMark, History, Life, LifeMark
 from ottla.sim.network import Connection
 from ottla.sim.plan import EPOCH_MS
@@ -59,22 +61,9 @@ class State(Enum):
 class Inspect(Protocol):
     """What must hold of a node at any time, with these connections open: returns what does not."""
 
-    def __call__(self, node: Node, connections: Collection[int]) -> list[str]: ...
-
-
-@final
-class SeededEntropy:
-    """`core.port.Entropy` from a stream of chance."""
-
-    def __init__(self, chance: Random) -> None:
-        self._chance = chance
-
-    def uuid(self) -> Uuid:
-        # A first byte below 0xf8 keeps the text form from beginning with a dash.
-        return bytes([self._chance.randrange(0xF8)]) + self._chance.randbytes(15)
-
-    def below(self, end: int) -> int:
-        return self._chance.randrange(end)
+    def __call__(
+        self, node: Node, connections: Collection[int], damaged: Collection[TopicPartition]
+    ) -> list[str]: ...
 
 
 @final
@@ -119,14 +108,17 @@ class Process:
         self._timeline = timeline
         self._entropy = SeededEntropy(events.chance(f"entropy/{number}"))
         self._disk_chance = events.chance(f"disk/{number}")
-        self.clock_ahead_ms = 0
+        self._slow_chance = events.chance(f"slow/{number}")
+        self._clock = NodeClock(events, EPOCH_MS)
+        self._is_paused = False
+        self._held: list[Callable[[], None]] = []  # what came in since
         self.slow_sync_us = 0
         self.disk = SimDisk(self.now_ms)
         self.state = State.DOWN
         self.life = 0  # how many processes there were; what belongs to an earlier one is void
         self.node: Node | None = None
         self.uncertain_disk = False
-        self.expects_damage = False  # a start may refuse a directory in which bits were flipped
+        self.damaged: set[TopicPartition] = set()  # bits of them were flipped
         self.seen = Seen()
         self._clean_marker = True
         self._boot = 0  # counts power cuts
@@ -142,13 +134,36 @@ class Process:
         self._ends_by_power: int | None = None  # an armed crash takes the power with it: the salt
 
     def now_ms(self) -> int:
-        return EPOCH_MS + self.clock_ahead_ms + self._events.now_us // 1000
+        return self._clock.now_ms()
 
-    def put_clock_ahead(self, by_ms: int) -> None:
-        """The wall clock jumps forward; a jump back is slewed in production and never seen."""
-        self.clock_ahead_ms += by_ms
+    def put_clock(self, by_ms: int) -> None:
+        """The machine's clock jumps, forward or back."""
+        self._clock.put(by_ms)
+        if not self.holds(self._look_at_clock):
+            self._look_at_clock()
+
+    def _look_at_clock(self) -> None:
         self._timer_ms = 0
         self._end_turn()
+
+    # Pauses
+
+    def pause(self) -> None:
+        """SIGSTOP: nothing is handled until `resume`."""
+        if self.state is not State.DOWN:
+            self._is_paused = True
+
+    def resume(self) -> None:
+        self._is_paused = False
+        held, self._held = self._held, []
+        for what in held:
+            what()
+
+    def holds(self, what: Callable[[], None]) -> bool:
+        """Whether the process is paused; what is to happen to it then happens afterwards."""
+        if self._is_paused:
+            self._held.append(what)
+        return self._is_paused
 
     # Life
 
@@ -159,6 +174,7 @@ class Process:
         self.life += 1
         self.state = State.STARTING
         self._timer_ms = 0
+        self._clock.begin()
         shutdown = self._how_it_ended()
         self._clean_marker = False
         if shutdown is Shutdown.POWER_LOST:
@@ -202,6 +218,7 @@ class Process:
 
     def stop(self) -> None:
         """A clean stop, which takes its time."""
+        self.resume()
         if self.state is not State.UP or self.node is None:
             return
         self.state = State.STOPPING
@@ -250,8 +267,7 @@ class Process:
 
     def _lose_power(self, salt: int) -> None:
         self.disk.lose_power(self._events.chance(f"power/{self.number}/{salt}"))
-        self._boot += 1
-        self._clean_marker = False
+        self._boot += 1  # the marker of a clean stop is on the disk, and survives
 
     def _died(self, life: Life) -> None:
         was = self.state
@@ -263,6 +279,8 @@ class Process:
         self._wholes.clear()
         self._unwritten.clear()
         self._running.clear()
+        self._is_paused = False
+        self._held.clear()
         self._after_flushes = None
         self._trace("end", life.value)
         if self._timeline is not None:
@@ -312,6 +330,8 @@ class Process:
                 return
             twin.end_process()
         for difference in differences(*portraits):
+            if any(difference.startswith(f"{one}:") for one in self.damaged):
+                continue  # each start takes one damaged batch from the end
             self._history.broken.append(f"recovering twice: {difference}")
 
     # Connections
@@ -409,7 +429,9 @@ class Process:
 
     def inspect_now(self) -> None:
         if self.node is not None:
-            self._history.broken += self._inspect(self.node, self._connections)
+            with self.disk.at_rest():
+                problems = self._inspect(self.node, self._connections, self.damaged)
+            self._history.broken += problems
 
     # Time and the disk
 
@@ -437,6 +459,8 @@ class Process:
     def _tick(self, life: int, for_ms: int) -> None:
         if life != self.life or for_ms != self._timer_ms:
             return
+        if self.holds(lambda: self._tick(life, for_ms)):
+            return
         self._timer_ms = 0
         if self._step(Ticked(), None):
             self._end_turn()
@@ -453,15 +477,29 @@ class Process:
     def _sync_us(self) -> int:
         draw = self._disk_chance.random()
         usual_us = 200 + int(draw * 2000)
-        return usual_us + self.slow_sync_us + (40_000 if draw > 0.97 else 0)
+        return usual_us + self._slow_us() + (40_000 if draw > 0.97 else 0)
 
-    def _sync(self, life: int, partition: TopicPartition, group: _Group) -> None:
-        """The data reaches the platter now; the node hears of it later."""
+    def _slow_us(self) -> int:
+        """What a slow disk takes longer for one sync: now nothing, now a lot."""
+        if not self.slow_sync_us:
+            return 0
+        return int(self.slow_sync_us * max(0.0, self._slow_chance.random() * 1.25 - 0.25))
+
+    def _sync(self, life: int, partition: TopicPartition, group: _Group, done: int = 0) -> None:
+        """The data reaches the platter now; the node hears of it later.
+
+        A slow disk takes one file after the other, and the names last: much may happen in between.
+        """
         if life != self.life:
             return
         error: str | None = None
+        files = list(group.files)
         try:
-            self.disk.sync(group.files, group.directory)
+            if self.slow_sync_us and done < len(files):
+                self.disk.sync(files[done : done + 1], None)
+                self._events.after(self._slow_us(), self._sync, life, partition, group, done + 1)
+                return
+            self.disk.sync(files[done:], group.directory)
         except OSError as refusal:
             error = f"{refusal.strerror} ({partition})"
             self.seen.add("sync refused")
@@ -472,6 +510,8 @@ class Process:
         self, life: int, partition: TopicPartition, group: _Group, error: str | None
     ) -> None:
         if life != self.life:
+            return
+        if self.holds(lambda: self._synced(life, partition, group, error)):
             return
         self._running.discard(partition)
         if error is not None:
@@ -493,7 +533,7 @@ class Process:
             self._look_whether_idle()
 
     def _write_whole(self, life: int, path: str, data: bytes, turn: int) -> None:
-        if life != self.life:
+        if life != self.life or self.holds(lambda: self._write_whole(life, path, data, turn)):
             return
         self._running.discard(path)
         try:
@@ -512,7 +552,7 @@ class Process:
 
     def _write_again(self, life: int) -> None:
         """What could not be written is tried with whatever is newer."""
-        if life == self.life:
+        if life == self.life and not self.holds(lambda: self._write_again(life)):
             for path, data in self._unwritten.items():
                 self._wholes.setdefault(path, data)
             self._unwritten.clear()

@@ -35,6 +35,7 @@ _BY_NAME: Final = 12
 
 _GIVEN_UP_AFTER_US: Final = 8_000_000
 _RETRY_PAUSE_US: Final = 100_000
+_LEARN_PAUSE_US: Final = 200_000  # a topic that is not there yet
 _LINGER_US: Final = 1_000
 
 _RETRIABLE: Final = frozenset(
@@ -96,6 +97,7 @@ class Producer(Client):
         self._lanes: dict[tuple[str, int], _Lane] = {}
         self._pumping = False
         self._learning = False
+        self._learn_from_us = 0
         self._sent_count = 0
         self._producer_id = -1
         self._producer_epoch = -1
@@ -175,12 +177,13 @@ class Producer(Client):
         return None
 
     def _learn_then_pump(self) -> None:
-        if not self._learning:
+        if not self._learning and self.events.now_us >= self._learn_from_us:
             self._learning = True
             self.learn_topics(self._learned)
 
     def _learned(self) -> None:
         self._learning = False
+        self._learn_from_us = self.events.now_us + _LEARN_PAUSE_US
         self._pump_after(_RETRY_PAUSE_US)
 
     def _send_batches(self, chosen: list[tuple[_Lane, _Batch]]) -> None:

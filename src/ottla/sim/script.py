@@ -163,11 +163,18 @@ def _client(number: int, role: Role, pairs: dict[str, str]) -> ClientPlan:
         retries=options.flag("retries", default=plain.retries),
         by_name=options.flag("by_name"),
         session=options.flag("session"),
+        committed=options.flag("committed"),
+        whims=options.flag("whims"),
         negotiates=options.flag("negotiates"),
         lazy=options.flag("lazy"),
         codec=options.number("codec", plain.codec),
         latency_us=options.number("latency_us", plain.latency_us),
         timeout_ms=options.number("timeout_ms", plain.timeout_ms),
+        group=options.text("group"),
+        instance=options.text("instance"),
+        session_ms=options.number("session_ms"),
+        rebalance_ms=options.number("rebalance_ms"),
+        vintage=options.number("vintage"),
     )
     options.end()
     return client
@@ -190,6 +197,7 @@ def _ask(at_us: int, client: int, verb: Verb, pairs: dict[str, str]) -> Ask:
         wait_ms=options.number("wait_ms"),
         time_ms=options.number("time_ms"),
         configs=tuple(configs),
+        group=options.text("group"),
     )
     options.end()
     return ask

@@ -7,12 +7,26 @@ A partition's line is written when its log, its watermark or its leader changed 
 operations (`c1`) stand at the time they ended. Two runs can be compared with diff.
 """
 
+from collections.abc import Iterable
 from typing import Final, final
 
 from ottla.broker.node import Node
 from ottla.core.replica.leader import Leader
 from ottla.errors import ErrorCode
+from ottla.sim.group_operation import (
+    Committing,
+    Forgetting,
+    GroupSeen,
+    GroupsListed,
+    Joining,
+    OfGroup,
+    OfMember,
+    Place,
+    Positions,
+    Syncing,
+)
 from ottla.sim.history import (
+    Alter,
     ConfigsSeen,
     ConnectionEnd,
     Create,
@@ -23,6 +37,8 @@ from ottla.sim.history import (
     FlushMark,
     Grow,
     History,
+    Inquiry,
+    Insult,
     LifeMark,
     Listing,
     LookUp,
@@ -125,6 +141,35 @@ def _line(t_us: int, node: str, event: str, partition: str, columns: str, note: 
     return text.rstrip()
 
 
+def _of_a_group(op: OfMember | OfGroup) -> str:
+    if isinstance(op, OfMember):
+        who = op.member_id[:12] or "nobody"
+        note = f"{op.instance} as {who}, generation {op.generation}".lstrip()
+    match op:
+        case Joining():
+            return f"{note}, given {op.given_id[:12]}, led by {op.leader[:12]}"
+        case Syncing():
+            return f"{note}, {op.naming} -> {op.named}: {_places(op.got)}"
+        case Committing():
+            return f"{note}, {_places([op.place])} at {op.offset} ({op.metadata})"
+        case OfMember():
+            return note
+        case Positions():
+            found = op.found.items()
+            return " ".join(f"{_places([place])} at {at} ({name})" for place, (at, name) in found)
+        case Forgetting():
+            return _places([op.place])
+        case GroupSeen():
+            parts = [f"{one[:12]}: {_places(places)}" for one, (_, places) in op.members.items()]
+            return f"{op.state}, {'; '.join(parts)}"
+        case _:
+            return ""
+
+
+def _places(places: Iterable[Place]) -> str:
+    return " ".join(f"{topic}-{partition}" for topic, partition in places) or "nothing"
+
+
 def _mark(mark: Mark) -> tuple[int, str]:
     match mark:
         case LifeMark():
@@ -177,6 +222,17 @@ def _operation(op: Entry) -> tuple[int, str]:
             label = op.topic
         case ProducerIdGiven():
             note = f"id {op.producer_id}"
+        case Alter():
+            how = "all" if op.whole else "some"
+            label, note = op.topic, f"{how}: {op.changes}"
+        case Inquiry():
+            label, note = op.about, f"call {op.api_key}"
+        case Insult():
+            note = f"{op.kind}, {op.answered_bytes} bytes came back"
+        case OfMember() | OfGroup():
+            label, note = op.group, _of_a_group(op)
+        case GroupsListed():
+            note = " ".join(f"{name}:{state}" for name, state in op.states.items())
     error = f" error {op.error}" if op.error else ""
     if op.outcome is not Outcome.OK:
         note = f"{op.outcome.value}{error}; {note}"

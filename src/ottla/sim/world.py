@@ -21,29 +21,37 @@ from ottla.settings.broker import broker_settings
 from ottla.settings.definition import Source
 from ottla.settings.parse import Resolved
 from ottla.sim.administrator import Administrator
+from ottla.sim.checker.scrubbed import scrubbed
 from ottla.sim.client import Client
 from ottla.sim.clock import Events
 from ottla.sim.consumer import END, MAX_TIMESTAMP, START, Consumer
-from ottla.sim.history import ConnectionEnd, History, LookUp, Outcome, Read
+from ottla.sim.history import ConnectionEnd, FaultMark, History, LookUp, Outcome, Read
+from ottla.sim.member import Member, Stage
 from ottla.sim.nemesis import Nemesis
 from ottla.sim.network import Connection, Wire
 from ottla.sim.plan import Ask, Blow, ClientPlan, Fault, Plan, Role
 from ottla.sim.process import Inspect, Process, State
 from ottla.sim.producer import Producer
 from ottla.sim.reading import Reader
+from ottla.sim.stranger import Stranger
 from ottla.sim.timeline import Timeline
+from ottla.types import TopicPartition
 
 _REST_US_MAX: Final = 60_000_000
 _EVENTS_MAX: Final = 200_000
 _POLL_US: Final = 50_000
 _READ_AGAIN_MAX: Final = 1_000
+_READ_DAMAGED_MAX: Final = 60  # the end may be one of records that are gone
 _ALL_BYTES: Final = 50_000_000
+_SCRUBBED: Final = 0.3  # of the worlds in which nothing was damaged
 
 _LAST_LOOK: Final = ClientPlan(number=90, role=Role.ADMINISTRATOR, latency_us=50)
 _LAST_READER: Final = ClientPlan(number=91, role=Role.CONSUMER, latency_us=50)
 
 
-def no_inspection(node: Node, connections: Collection[int]) -> list[str]:
+def no_inspection(
+    node: Node, connections: Collection[int], damaged: Collection[TopicPartition]
+) -> list[str]:
     """For a world that is only to run."""
     return []
 
@@ -63,6 +71,11 @@ class World:
         }
         flush_on_ack = settings.get("ottla.flush") == "ack"
         self.history = History(plan.seed, flush_on_ack=flush_on_ack)
+        kept_minutes = settings.get("offsets.retention.minutes")
+        if kept_minutes is not None:
+            self.history.offsets_kept_ms = int(kept_minutes) * 60_000
+        self.history.members_max = int(settings.get("group.max.size", 1_000))
+        self.history.groups_vanish = "offsets.retention.check.interval.ms" in settings
         self.processes = [
             Process(
                 0,
@@ -87,6 +100,7 @@ class World:
         self.nemesis = Nemesis(
             self.events, self.history, self.processes, self.wires, self._connection_of
         )
+        self._scrubs = self.events.chance("scrub").random() < _SCRUBBED
         self.is_over = False
 
     def run(self) -> History:
@@ -125,6 +139,16 @@ class World:
             case Role.ADMINISTRATOR:
                 admin = Administrator(plan, events, wire, self._connect, history)
                 self.clients[plan.number], self._askers[plan.number] = admin, admin.ask
+
+            case Role.MEMBER:
+                member = Member(plan, events, wire, self._connect, history)
+                self.clients[plan.number], self._askers[plan.number] = member, member.ask
+            case Role.STRANGER:
+                stranger = Stranger(plan, events, wire, self._connect, history)
+                self.clients[plan.number], self._askers[plan.number] = stranger, stranger.ask
+
+    def members(self) -> list[Member]:
+        return [client for client in self.clients.values() if isinstance(client, Member)]
 
     def _connect(self, client: Client) -> Connection | None:
         process = self.processes[0]
@@ -168,6 +192,8 @@ class World:
 
     def _heal(self) -> None:
         self.nemesis.heal()
+        for member in self.members():
+            member.doubt()
         process = self.processes[0]
         match self.plan.heal:
             case Blow.STOP:
@@ -183,6 +209,8 @@ class World:
         process = self.processes[0]
         asked = all(client.is_idle() for client in self.clients.values())
         if process.state is State.UP and asked:
+            for member in self.members():
+                member.retire()
             _Sweep(self, self._swept).begin()
         else:
             self.events.after(_POLL_US, self._look_whether_at_rest)
@@ -198,6 +226,8 @@ class World:
         if self.processes[0].state is State.STOPPING:
             self.events.after(_POLL_US, self._look_whether_stopped)
             return
+        if self._scrubs or any(process.disk.damage() for process in self.processes):
+            self.history.broken += scrubbed(self.processes[0].disk, self.processes[0].damaged)
         self.is_over = True
         self.history.ended = True
 
@@ -247,7 +277,24 @@ class _Sweep:
         self._chance = world.events.chance("sweep")
 
     def begin(self) -> None:
-        self._look.list_topics(self._listed)
+        """Groups first: nobody beats any more, so sessions will end."""
+        by_group: dict[str, list[str]] = {}
+        for member in self._world.members():
+            live = by_group.setdefault(member.plan.group, [])
+            if member.stage is Stage.IN:
+                live.append(member.member_id)
+        if not by_group:
+            self._look.list_topics(self._listed)
+            return
+        for group, members in by_group.items():
+            self._pending += 2
+            self._look.steward.see(group, tuple(members), final=True, then=self._group_seen)
+            self._look.steward.see_positions(group, self._group_seen)
+
+    def _group_seen(self) -> None:
+        self._pending -= 1
+        if not self._pending:
+            self._look.list_topics(self._listed)
 
     def _listed(self) -> None:
         topics = self._look.topics
@@ -268,7 +315,9 @@ class _Sweep:
         self._read.look_up(name, known, partition, asked_ms, self._looked_up)
 
     def _looked_up(self, op: LookUp) -> None:
-        if op.outcome is not Outcome.OK:
+        if self._is_damage(op.error, op.topic, op.partition):
+            pass
+        elif op.outcome is not Outcome.OK:
             self._fail(f"{op.topic}-{op.partition} can't be looked up: error {op.error}")
         elif op.asked_ms == START:
             self._read.positions[op.topic_id, op.partition] = op.offset
@@ -288,6 +337,7 @@ class _Sweep:
             for (name, partition), end in sorted(self._ends.items())
             if not self._again
             or self._read.positions.get((topics[name].topic_id, partition), 0) < end
+            if self._again < _READ_DAMAGED_MAX or not self._is_struck(name, partition)
         }
         if behind and self._again < _READ_AGAIN_MAX:
             self._again += 1
@@ -301,6 +351,8 @@ class _Sweep:
         for read in reads:
             if read.error == ErrorCode.OFFSET_OUT_OF_RANGE:
                 continue  # retention was quicker; the reader looks up the start again
+            if self._is_damage(read.error, read.topic, read.partition):
+                continue  # the reader goes on behind it
             if read.outcome is not Outcome.OK:
                 self._fail(f"{read.topic}-{read.partition} can't be read: error {read.error}")
                 continue
@@ -312,6 +364,16 @@ class _Sweep:
                 self._look_up(read.topic, read.partition, asked_ms)
         if not self._pending:
             self._read_on()
+
+    def _is_damage(self, error: int, topic: str, partition: int) -> bool:
+        """Whether the answer is the one of a partition that was struck."""
+        return error == ErrorCode.CORRUPT_MESSAGE and self._is_struck(topic, partition)
+
+    def _is_struck(self, topic: str, partition: int) -> bool:
+        return any(
+            isinstance(mark, FaultMark) and mark.partition == (topic, partition)
+            for mark in self._world.history.marks
+        )
 
     def _fail(self, what: str) -> None:
         self._world.history.broken.append(f"after the healing, {what}")

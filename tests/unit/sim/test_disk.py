@@ -1,11 +1,13 @@
 """The invented disk forgets what was not synced, keeps what was, and fails when it is told to."""
 
 import errno
+from collections.abc import Callable
 from random import Random
 
 import pytest
 
-from ottla.sim.disk import PAGE_BYTES, ProcessEnds, SimDisk
+from ottla.sim.disk import ProcessEnds, SimDisk
+from ottla.sim.platter import PAGE_BYTES
 
 CUTS = 60
 
@@ -187,3 +189,98 @@ def test_a_flipped_bit_is_flipped_for_good() -> None:
     assert contents(disk, "t-0/a") == b"\x00\x02"
     disk.lose_power(Random(1))
     assert not disk.flip("t-0/none", 0)
+
+
+def test_a_flipped_bit_is_damage_until_it_is_gone() -> None:
+    disk = made()
+    file = disk.open("t-0/a")
+    file.append([b"abcd"])
+    assert disk.flip("t-0/a", 8 * 2)
+    assert disk.damage() == {"t-0/a": [2]}
+    assert contents(disk, "t-0/a") == b"abbd"
+    file.truncate(2)
+    assert disk.damage() == {}
+    disk.flip("t-0/a", 3)
+    disk.flip("t-0/a", 3)
+    assert disk.damage() == {}
+    assert not disk.flip("t-0/none", 0)
+
+
+def test_a_flipped_bit_is_on_the_platter_too() -> None:
+    disk = made()
+    file = disk.open("t-0/a")
+    file.append([b"abcd"])
+    disk.sync([file], "t-0")
+    disk.flip("t-0/a", 8)
+    disk.lose_power(_Kept())
+    assert contents(disk, "t-0/a") == b"accd"
+    assert disk.damage() == {"t-0/a": [1]}
+
+
+class _Kept(Random):
+    def random(self) -> float:
+        return 0.3
+
+
+@pytest.mark.parametrize(
+    ("armed", "code"),
+    [
+        ("refuse_reads", errno.EIO),
+        ("refuse_opens", errno.EMFILE),
+        ("refuse_removals", errno.EIO),
+        ("refuse_renames", errno.EIO),
+        ("refuse_writes", errno.EIO),
+    ],
+)
+def test_a_refusal_comes_as_often_as_it_is_armed_and_changes_nothing(armed: str, code: int) -> None:
+    disk = made()
+    file = disk.open("t-0/a")
+    file.append([b"abc"])
+    calls: dict[str, Callable[[], object]] = {
+        "refuse_reads": lambda: file.read(0, 3),
+        "refuse_opens": lambda: disk.open("t-0/b"),
+        "refuse_removals": lambda: disk.remove("t-0/a"),
+        "refuse_renames": lambda: disk.rename("t-0/a", "t-0/c"),
+        "refuse_writes": lambda: file.append([b"d"]),
+    }
+    setattr(disk, armed, 1)
+    with pytest.raises(OSError) as refused:
+        calls[armed]()
+    assert refused.value.errno == code
+    assert disk.names("t-0") == ["a"]
+    assert file.read(0, 9) == b"abc"
+    calls[armed]()
+
+
+def test_whoever_looks_from_outside_is_refused_nothing() -> None:
+    disk = made()
+    file = disk.open("t-0/a")
+    file.append([b"abc"])
+    disk.refuse_reads = disk.refuse_opens = 2
+    with disk.at_rest():
+        assert contents(disk, "t-0/a") == b"abc"
+    assert (disk.refuse_reads, disk.refuse_opens) == (2, 2)
+
+
+def test_what_somebody_else_leaves_is_on_the_platter() -> None:
+    disk = made()
+    file = disk.open("t-0/a")
+    file.append([b"abcd"])
+    disk.flip("t-0/a", 0)
+    disk.sync([file], "t-0")
+    disk.leave_copy("t-0/a", ".swap", half=False)
+    disk.leave_copy("t-0/a", ".cleaned", half=True)
+    disk.inherit("old-0", {"x": b"xyz"})
+    disk.take_away("t-0/a")
+    disk.sync([], "t-0")
+    disk.lose_power(_Worst())
+    assert contents(disk, "t-0/a.swap") == b"`bcd"
+    assert contents(disk, "t-0/a.cleaned") == b"`b"
+    assert contents(disk, "old-0/x") == b"xyz"
+    assert contents(disk, "t-0/a") is None
+    assert disk.damage() == {"t-0/a.cleaned": [0], "t-0/a.swap": [0]}
+
+
+class _Worst(Random):
+    def random(self) -> float:
+        return 0.0

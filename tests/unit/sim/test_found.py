@@ -97,3 +97,51 @@ def test_a_producer_whose_batch_holds_the_log_start_is_known_after_a_kill() -> N
     disk.end_process()
     log = opened(disk, Shutdown.KILLED, log_start=1)
     assert log.producers.producers[7].last_sequence == 1
+
+
+def timed(log: Log, *times_ms: int) -> None:
+    for time_ms in times_ms:
+        builder = BatchBuilder()
+        builder.append(time_ms, None, b"v" * 10)
+        what = validate_untrusted(
+            memoryview(bytes(builder.build())), api_version=9, now_ms=NOW_MS, settings=CHECKS
+        )
+        assert isinstance(what, ValidBatch)
+        append(log, what)
+
+
+def test_the_largest_time_of_what_is_left_is_found_when_its_batch_is_damaged() -> None:
+    disk = SimDisk(lambda: NOW_MS)
+    log = opened(disk, Shutdown.CLEAN)
+    timed(log, NOW_MS - 2, NOW_MS, NOW_MS - 1)
+    data = disk.read_whole("t-0/00000000000000000000.log")
+    assert data is not None
+    second = 12 + int.from_bytes(data[8:12], "big")
+    disk.flip("t-0/00000000000000000000.log", (second + 16) * 8)  # its magic
+    found = log.max_timestamp(3)
+    assert found is not None
+    assert (found.timestamp_ms, found.offset) == (NOW_MS - 1, 2)
+
+
+@pytest.mark.parametrize("refused", ["refuse_reads", "refuse_writes"])
+def test_a_rebuilding_that_the_disk_refuses_is_done_when_it_does_not(refused: str) -> None:
+    disk = SimDisk(lambda: NOW_MS)
+    log = opened(disk, Shutdown.CLEAN)
+    timed(log, *(NOW_MS - 4 + at for at in range(5)))
+    assert log.segment_count > 1
+    log.close(NOW_MS)
+    disk.end_process()
+    disk.open("t-0/00000000000000000000.timeindex").truncate(0)
+    again = opened(disk, Shutdown.CLEAN, point=5)
+    refusals = 0
+    for at in range(1, 12):
+        disk.refuse_reads = disk.refuse_writes = 0
+        setattr(disk, refused, 1 if at % 2 else 0)
+        try:
+            found = again.offset_for_timestamp(NOW_MS - 4, 5)
+        except OSError:
+            refusals += 1
+            continue
+        assert found is not None
+        assert found.offset == 0
+    assert refusals

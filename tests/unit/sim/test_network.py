@@ -1,5 +1,7 @@
 """Bytes arrive in the order of their connection, late, or not at all; never changed."""
 
+from collections.abc import Callable
+
 from ottla.sim.clock import Events
 from ottla.sim.network import Connection, Wire
 
@@ -12,6 +14,7 @@ class Ends:
         self.up: list[bytes] = []
         self.down: list[bytes] = []
         self.told: list[str] = []
+        self.held: list[Callable[[], None]] | None = None
         self.wire = Wire(self.events.chance("wire"), 1_000)
 
     def connect(self) -> Connection:
@@ -19,6 +22,11 @@ class Ends:
 
     def accepts(self) -> bool:
         return True
+
+    def holds(self, what: Callable[[], None]) -> bool:
+        if self.held is not None:
+            self.held.append(what)
+        return self.held is not None
 
     def arrived(self, connection: Connection, data: bytes) -> None:
         self.up.append(data)
@@ -104,3 +112,18 @@ def test_a_process_that_ends_tells_its_clients() -> None:
     ends.run()
     assert ends.up == []
     assert ends.told == ["client"]
+
+
+def test_what_arrives_at_a_paused_process_waits_in_its_order() -> None:
+    ends = Ends()
+    connection = ends.connect()
+    ends.held = []
+    for data in (b"1", b"2"):
+        connection.send(data)
+    connection.close_by_client()
+    ends.run()
+    assert (ends.up, ends.told) == ([], [])
+    held, ends.held = ends.held, None
+    for what in held:
+        what()
+    assert (ends.up, ends.told) == ([b"1", b"2"], ["node"])

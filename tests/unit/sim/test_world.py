@@ -10,6 +10,7 @@ from ottla.sim.history import Create, Life, LifeMark, Listing, Outcome, Read, Se
 from ottla.sim.script import parse_plan
 from ottla.sim.trial import try_plan
 from ottla.sim.world import World
+from ottla.types import TopicPartition
 
 PLAN = """
 seed 1
@@ -61,7 +62,9 @@ def test_a_process_ends_as_it_is_told_and_another_one_starts(fault: str, life: L
 
 
 def test_an_exception_in_the_node_is_a_broken_world() -> None:
-    def inspect(node: Node, connections: Collection[int]) -> list[str]:
+    def inspect(
+        node: Node, connections: Collection[int], damaged: Collection[TopicPartition]
+    ) -> list[str]:
         raise KeyError("planted")
 
     history = World(parse_plan(PLAN), inspect).run()
@@ -76,6 +79,48 @@ def test_a_node_that_never_starts_is_no_rest() -> None:
     world.nemesis.heal = lambda: None  # type: ignore[method-assign]
     history = world.run()
     assert "no rest" in history.broken[0]
+
+
+def test_a_paused_process_answers_when_it_goes_on() -> None:
+    plan = parse_plan(PLAN.replace("at 50000", "at 40000 fault pause lasts_us=300000\nat 50000"))
+    history = World(plan).run()
+    assert history.broken == []
+    (send,) = [one for one in history.entries if isinstance(one, Send)]
+    assert (send.outcome, send.ended_us > 340_000) == (Outcome.OK, True)
+
+
+def test_a_clock_that_is_put_back_goes_on_slower() -> None:
+    world = World(parse_plan(PLAN))
+    process, events = world.processes[0], world.events
+    began_ms = process.now_ms()
+    process.put_clock(1_000)
+    assert process.now_ms() == began_ms + 1_000
+    process.put_clock(-1_000)
+    assert process.now_ms() == began_ms + 1_000
+    events.now_us += 5_000_000
+    assert process.now_ms() == began_ms + 5_000 + 500
+    events.now_us += 15_000_000
+    assert process.now_ms() == began_ms + 20_000
+
+
+def test_a_process_that_is_started_anew_has_the_clock_of_the_wall() -> None:
+    world = World(parse_plan(PLAN))
+    process = world.processes[0]
+    process.put_clock(-1_000)
+    began_ms = process.now_ms()
+    process.start()
+    assert process.now_ms() == began_ms - 1_000
+
+
+def test_a_clean_stop_is_believed_after_a_power_cut() -> None:
+    plan = parse_plan(
+        PLAN + "at 300000 fault stop lasts_us=200000\nat 400000 fault power lasts_us=1000 salt=1\n"
+    )
+    world = World(plan)
+    assert world.run().broken == []
+    assert world.history.flush_on_ack is False
+    (read,) = [one for one in world.history.entries if isinstance(one, Read) and one.final]
+    assert [batch.last_offset for batch in read.batches] == [2]
 
 
 def test_drawn_worlds_are_various_and_keep_every_promise() -> None:

@@ -11,7 +11,7 @@ from typing import Final
 
 from ottla.sim.checker.ledger import Ledger
 from ottla.sim.checker.verdict import Violation
-from ottla.sim.history import ConnectionEnd, Listing, LookUp, Outcome, Read
+from ottla.sim.history import ConnectionEnd, Inquiry, Insult, Listing, LookUp, Outcome, Read
 
 PROMISE: Final = "every request is answered"
 SOUND: Final = "machines are sound"
@@ -24,6 +24,13 @@ def check(ledger: Ledger) -> Iterator[Violation]:
     last_us = max((entry.ended_us for entry in history.entries), default=0)
     for why in history.broken:
         yield Violation(SOUND, last_us, why)
+    for entry in history.entries:
+        if isinstance(entry, Inquiry) and entry.problem:
+            text = f"call {entry.api_key} about {entry.about} is answered with {entry.problem}"
+            yield Violation(PROMISE, entry.ended_us, text)
+        elif isinstance(entry, Insult) and entry.must_close and entry.answered_bytes:
+            text = f"{entry.kind}: answered with {entry.answered_bytes} bytes"
+            yield Violation(PROMISE, entry.ended_us, text)
     for mark in history.marks:
         if isinstance(mark, ConnectionEnd) and mark.unanswered:
             text = f"client {mark.client}: {mark.unanswered} requests were never answered"
@@ -54,7 +61,7 @@ def _final_reading(ledger: Ledger) -> Iterator[Violation]:
             if started in reached and entry.offset > reached[started][0]:
                 reached[started] = (entry.offset, reached[started][1])
     for (topic, partition), (end, read) in reached.items():
-        if end < read.high_watermark:
+        if end < read.high_watermark and (topic, partition) not in ledger.flipped:
             text = f"{topic}-{partition}: the last reading ends at {end} of {read.high_watermark}"
             yield Violation(PROMISE, read.ended_us, text)
     if listed is None:

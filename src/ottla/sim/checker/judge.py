@@ -5,7 +5,11 @@ from typing import Final
 
 from ottla.sim.checker import (
     answers,
+    commits,
+    configs,
     gapless,
+    groups,
+    heritage,
     kept,
     producers,
     sessions,
@@ -28,6 +32,10 @@ CHECKERS: Final[tuple[Callable[[Ledger], Iterator[Violation]], ...]] = (
     times.check,
     topics.check,
     sessions.check,
+    configs.check,
+    groups.check,
+    commits.check,
+    heritage.check,
 )
 
 

@@ -7,11 +7,14 @@ Elsewhere: what the entries mean, see `history.py`.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, TypeAlias, final
 
+from ottla.core.metadata.partition import INTERNAL_TOPICS
+from ottla.sim import heritage
 from ottla.sim.checker.floor import Cut
 from ottla.sim.history import (
+    Alter,
     Create,
     Delete,
     DeleteBefore,
@@ -31,6 +34,9 @@ from ottla.sim.history import (
 from ottla.types import ZERO_UUID, Uuid
 
 _NEVER: Final = 1 << 62
+
+_OF_OTHERS: Final = INTERNAL_TOPICS | {heritage.TOPIC}
+"""What stands in them is not what producers of the world have sent."""
 
 Key: TypeAlias = tuple[Uuid, int]
 
@@ -164,7 +170,7 @@ class Ledger:
         self.producers_expire = producers_expire
         self.stories: dict[Key, Story] = {}
         self.senders: dict[bytes, Send] = {}
-        self._ids: dict[str, dict[Uuid, int]] = {}  # name -> id -> when it was first heard of
+        self._ids: dict[str, dict[Uuid, int]] = {}  # name -> id -> since when it surely was there
         self._creates: dict[str, list[Create]] = {}
         self._deletes: dict[str, list[Delete]] = {}
         self._identify(history)
@@ -173,6 +179,8 @@ class Ledger:
                 case Send():
                     self._add_send(entry)
                 case Read() | LookUp() | DeleteBefore():
+                    if entry.topic in _OF_OTHERS:
+                        continue
                     if entry.outcome is Outcome.OK and entry.error == 0:
                         self._add(entry)
         for mark in history.marks:
@@ -181,35 +189,48 @@ class Ledger:
         cuts, ack_cuts = _cuts(history)
         flushing = _flushing_topics(history)
         self.flipped = _flipped(history)
+        ends = [(one.t_us, True) for one in history.marks if isinstance(one, LifeMark)]
         for story in self.stories.values():
             name = story.name.rpartition("-")[0]
             story.flushes_on_ack = history.flush_on_ack or name in flushing
-            struck_us = self.flipped.get((name, story.key[1]))
-            story.cuts = [
-                (t_us, uncertain or (struck_us is not None and struck_us <= t_us))
-                for t_us, uncertain in (ack_cuts if story.flushes_on_ack else cuts)
-            ]
+            struck_us = self.struck_us(story)
+            story.cuts = ack_cuts if story.flushes_on_ack else cuts
+            if struck_us is not None:
+                # Damage in the last batch looks like one that a kill has torn.
+                story.cuts = [cut for cut in story.cuts if cut[0] < struck_us]
+                story.cuts += [cut for cut in ends if cut[0] >= struck_us]
             story.note_reads()
+
+    def struck_us(self, story: Story) -> int | None:
+        """When a bit of the partition's segments was flipped first."""
+        return self.flipped.get((story.name.rpartition("-")[0], story.key[1]))
 
     def _identify(self, history: History) -> None:
         for entry in history.entries:
             match entry:
                 case Create() | Send():
-                    self._heard(entry.topic, entry.topic_id, entry.asked_us)
+                    self._heard(entry.topic, entry.topic_id, entry.ended_us)
                     if isinstance(entry, Create) and entry.outcome is not Outcome.FAIL:
                         self._creates.setdefault(entry.topic, []).append(entry)
                 case Delete():
-                    self._heard(entry.topic, entry.topic_id, entry.asked_us)
+                    self._heard(entry.topic, entry.topic_id, entry.ended_us)
                     if entry.outcome is not Outcome.FAIL:
                         self._deletes.setdefault(entry.topic, []).append(entry)
                 case Listing():
                     for name, seen in entry.topics.items():
-                        self._heard(name, seen.topic_id, entry.asked_us)
+                        self._heard(name, seen.topic_id, entry.ended_us)
 
     def _heard(self, name: str, topic_id: Uuid, t_us: int) -> None:
         if topic_id != ZERO_UUID:
             ids = self._ids.setdefault(name, {})
-            ids[topic_id] = min(t_us, ids.get(topic_id, _NEVER))
+            ids[topic_id] = min(t_us if t_us >= 0 else _NEVER, ids.get(topic_id, _NEVER))
+
+    def losses_us(self) -> list[int]:
+        """When something may have been lost that was confirmed, of topics without settings."""
+        cuts, ack_cuts = _cuts(self.history)
+        if self.history.flush_on_ack:
+            return [t_us for t_us, uncertain in ack_cuts if uncertain]
+        return [t_us for t_us, _ in cuts]
 
     def ids_of(self, name: str) -> dict[Uuid, int]:
         return self._ids.get(name, {})
@@ -305,8 +326,13 @@ def aging_topics(history: History) -> set[str]:
     return {
         entry.topic
         for entry in history.entries
-        if isinstance(entry, Create) and any(key.startswith("retention.") for key in entry.configs)
+        if (isinstance(entry, Create) and _ages(entry.configs))
+        or (isinstance(entry, Alter) and _ages(entry.changes))
     }
+
+
+def _ages(keys: Iterable[str]) -> bool:
+    return any(key.startswith("retention.") for key in keys)
 
 
 def _flushing_topics(history: History) -> set[str]:
@@ -315,6 +341,8 @@ def _flushing_topics(history: History) -> set[str]:
     for entry in history.entries:
         if isinstance(entry, Create) and entry.outcome is not Outcome.FAIL:
             asked.setdefault(entry.topic, []).append(entry.configs.get("flush.messages") == "1")
+        elif isinstance(entry, Alter) and (entry.whole or "flush.messages" in entry.changes):
+            asked.setdefault(entry.topic, []).append(entry.changes.get("flush.messages") == "1")
     return {name for name, answers in asked.items() if all(answers)}
 
 

@@ -24,12 +24,13 @@ _NOTHING_CERTAIN: Final = 1 << 62
 
 
 class _Model:
-    """The records of a partition: (offset, time, certain from when on), by offset."""
+    """The records of a partition, by offset: time, certain from when on, and asked for when."""
 
-    __slots__ = ("offsets", "since_us", "times_ms")
+    __slots__ = ("asked_us", "offsets", "since_us", "times_ms")
 
     def __init__(self, story: Story) -> None:
         known: dict[int, tuple[int, int]] = {}
+        asked: dict[int, int] = {}
         values: dict[int, bytes] = {}
         twice: set[int] = set()
         for sight in story.sights:
@@ -37,6 +38,7 @@ class _Model:
                 if record.offset in known:
                     twice.add(record.offset)
                 known[record.offset] = (record.timestamp_ms, sight.first.ended_us)
+                asked[record.offset] = sight.first.asked_us
                 values[record.offset] = record.value
         for send in story.sends:
             if send.outcome is Outcome.OK and send.acks != 0 and send.base_offset >= 0:
@@ -45,9 +47,11 @@ class _Model:
                     if values.get(offset) == record.value:
                         time_ms, since_us = known[offset]
                         known[offset] = (time_ms, min(since_us, send.ended_us))
+                        asked[offset] = min(asked[offset], send.asked_us)
         self.offsets = [offset for offset in sorted(known) if offset not in twice]
         self.times_ms = [known[offset][0] for offset in self.offsets]
         self.since_us = [known[offset][1] for offset in self.offsets]
+        self.asked_us = [asked[offset] for offset in self.offsets]
 
 
 def check(ledger: Ledger) -> Iterator[Violation]:
@@ -57,6 +61,10 @@ def check(ledger: Ledger) -> Iterator[Violation]:
         largest = [one for one in story.look_ups if one.asked_ms == MAX_TIMESTAMP]
         if not look_ups and not largest:
             continue
+        struck_us = ledger.struck_us(story)
+        if struck_us is not None:  # records that are damaged are found no more
+            look_ups = [one for one in look_ups if one.ended_us < struck_us]
+            largest = [one for one in largest if one.ended_us < struck_us]
         model = _Model(story)
         start = max((read.log_start_offset for read in story.reads), default=0)
         start = max([start, *(one.low_watermark for one in story.deletes)])
@@ -78,7 +86,7 @@ def _certain(story: Story, model: _Model, start: int, one: LookUp) -> Iterator[t
     for at in range(bisect_left(model.offsets, start), len(model.offsets)):
         since_us = model.since_us[at]
         if since_us < one.asked_us:
-            if not story.may_lose(model.offsets[at], since_us, one.ended_us):
+            if not story.may_lose(model.offsets[at], model.asked_us[at], one.ended_us):
                 yield model.offsets[at], model.times_ms[at]
 
 

@@ -1,10 +1,10 @@
-"""Topics and their settings are there whole or not at all, and what was confirmed stays.
+"""Topics are there whole or not at all, and what was confirmed stays.
 
-A topic that was created has the partitions and settings of one request, from the answer on and after
-every restart, whatever the flush policy: metadata is confirmed when it is on the disk. A deleted
+A topic that was created has the partitions of one request, from the answer on and after every
+restart, whatever the flush policy: metadata is confirmed when it is on the disk. A deleted
 topic's id is never seen again, nor anything read from it. Ids of topics and producers are given once.
 
-Source: C12, C19, KIP-516, M60-M63.
+Source: C12, C19, KIP-516, M60-M63. Elsewhere: their settings, `configs.py`.
 """
 
 from collections.abc import Iterator
@@ -13,10 +13,10 @@ from typing import Final
 from ottla.sim.checker.ledger import Ledger
 from ottla.sim.checker.verdict import Violation
 from ottla.sim.history import (
-    ConfigsSeen,
     Create,
     Delete,
     Grow,
+    Inquiry,
     LifeMark,
     Listing,
     Outcome,
@@ -39,8 +39,8 @@ def check(ledger: Ledger) -> Iterator[Violation]:
         match entry:
             case Listing():
                 yield from _listed(changes, owners, entry)
-            case ConfigsSeen():
-                yield from _configured(changes, entry)
+            case Inquiry() if entry.partitions >= 0:
+                yield from _described(changes, entry)
             case Read() if entry.topic_id != ZERO_UUID and entry.error == 0:
                 gone_us = changes.deleted_us.get(entry.topic_id, _NEVER)
                 if gone_us < entry.asked_us:
@@ -112,6 +112,18 @@ def _listed(changes: _Changes, owners: dict[Uuid, str], listing: Listing) -> Ite
                 yield from _still_there(changes, listing, create)
 
 
+def _described(changes: _Changes, inquiry: Inquiry) -> Iterator[Violation]:
+    """DescribeTopicPartitions says what Metadata says."""
+    where = f"topic {inquiry.about} {inquiry.topic_id.hex()}"
+    if changes.deleted_us.get(inquiry.topic_id, _NEVER) < inquiry.asked_us:
+        yield Violation(PROMISE, inquiry.ended_us, f"{where} is described after its deletion")
+    counts = {one.partitions for one in changes.creates.get(inquiry.about, ())}
+    counts |= {one.partitions for one in changes.grows.get(inquiry.about, ())}
+    if counts and inquiry.partitions not in counts:
+        text = f"{where} has {inquiry.partitions} partitions; asked for were {sorted(counts)}"
+        yield Violation(PROMISE, inquiry.ended_us, text)
+
+
 def _still_there(changes: _Changes, listing: Listing, create: Create) -> Iterator[Violation]:
     """Nobody asked to delete the topic."""
     where = f"topic {create.topic}"
@@ -133,14 +145,6 @@ def _still_there(changes: _Changes, listing: Listing, create: Create) -> Iterato
     if found.partitions < least:
         text = f"{where} was given {least} partitions and has {found.partitions}"
         yield Violation(PROMISE, listing.ended_us, text)
-
-
-def _configured(changes: _Changes, seen: ConfigsSeen) -> Iterator[Violation]:
-    creates = [one for one in changes.creates.get(seen.topic, ()) if one.asked_us <= seen.ended_us]
-    if creates and not any(one.configs == seen.configs for one in creates):
-        asked = " or ".join(str(one.configs) for one in creates)
-        text = f"topic {seen.topic} has settings {seen.configs}; asked for were {asked}"
-        yield Violation(PROMISE, seen.ended_us, text)
 
 
 def _producer_ids(ledger: Ledger) -> Iterator[Violation]:

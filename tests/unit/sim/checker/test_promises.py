@@ -14,7 +14,7 @@ from ottla.sim.checker import (
     watermarks,
 )
 from ottla.sim.checker.judge import judge
-from ottla.sim.history import ConfigsSeen, Life, Outcome, TopicSeen
+from ottla.sim.history import Life, Outcome, TopicSeen
 from tests.unit.sim.checker.tale import TOPIC, TOPIC_ID, Tale
 
 ANOTHER_ID = b"\x02" * 16
@@ -202,12 +202,17 @@ def test_a_time_that_is_not_the_one_acknowledged() -> None:
     assert tale.judged() == [unchanged.PROMISE]
 
 
-def test_a_wrong_checksum_unless_a_fault_made_it() -> None:
+def test_a_wrong_checksum_unless_a_fault_made_it_on_its_way() -> None:
     tale = Tale()
     tale.send(10, 12, 0, b"a")
     tale.read(20, 0, 1, tale.batch(0, b"a", crc_is_right=False), final=True)
     assert tale.judged() == [unchanged.PROMISE]
-    tale.fault(15, "flip", "00000000000000000000.log byte 70")
+    tale.fault(15, "flip-log", "t-0/00000000000000000000.log")
+    assert tale.judged() == [unchanged.PROMISE]
+    tale = Tale()
+    tale.send(10, 12, 0, b"a")
+    tale.read(20, 0, 1, tale.batch(0, b"a", crc_is_right=False), final=True)
+    tale.fault(20, "flip-log", "t-0/00000000000000000000.log")
     assert tale.judged() == []
 
 
@@ -423,16 +428,6 @@ def test_an_id_that_is_listed_or_read_after_its_deletion() -> None:
     assert tale.judged() == [topics.PROMISE]
     tale.history.entries.pop()
     tale.listed(31, {TOPIC: TopicSeen(TOPIC_ID, 1, 0)})
-    assert tale.judged() == [topics.PROMISE]
-
-
-def test_settings_that_nobody_asked_for_together() -> None:
-    tale = Tale()
-    seen = ConfigsSeen(1, 30_000, topic=TOPIC, final=False)
-    seen.end(30_500, Outcome.OK)
-    tale.history.note(seen)
-    assert tale.judged() == []
-    seen.configs = {"retention.ms": "1"}
     assert tale.judged() == [topics.PROMISE]
 
 
