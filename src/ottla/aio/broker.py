@@ -20,15 +20,26 @@ import signal
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol, assert_never, final
 
-from ottla.aio.clock import Clock
+from ottla.aio.clock import Clock, ThreadStopwatch
 from ottla.aio.disk import RealDisk, SystemEntropy, descriptors_allowed
 from ottla.aio.flusher import Flusher
 from ottla.aio.log_directory import CannotStart, LogDirectory, claim
 from ottla.aio.server import Callers, Server
 from ottla.broker.wiring import Premises, assemble
-from ottla.core.effect import Close, Effect, Flush, Halt, Reconfigure, Reply, WriteWhole
+from ottla.core.effect import (
+    Close,
+    Effect,
+    Flush,
+    Halt,
+    LimitAccepts,
+    Mute,
+    Reconfigure,
+    Reply,
+    WriteWhole,
+)
 from ottla.core.event import Disconnected, Event, Flushed, Received, Ticked
 from ottla.core.log.recovery import Shutdown
+from ottla.core.quota.accepts import Accepts
 from ottla.errors import Bug, RemoteProtocolError
 from ottla.limits import OPEN_FILES_MAX
 from ottla.settings.broker import BrokerSettings, ConnectionSettings
@@ -144,7 +155,8 @@ class Broker:
 
     def _open_directory(self) -> None:
         connections, files_max = _within_limits(self._settings.connections)
-        self._server = Server(connections, self._callers(), self._loop)
+        accepts = Accepts(self._settings.quotas)
+        self._server = Server(connections, self._callers(), self._loop, accepts)
         self._directory = directory = claim(self._settings.log_dirs[0])
         opened = False
         try:
@@ -192,6 +204,7 @@ class Broker:
                 shutdown=directory.shutdown,
                 disk=self._disk,
                 entropy=SystemEntropy(),
+                stopwatch=ThreadStopwatch(),
                 now_ms=self._clock.now_ms(),
             )
         )
@@ -308,6 +321,10 @@ class Broker:
             elif isinstance(effect, Reconfigure):
                 connections, _ = _within_limits(effect.settings.connections)
                 self._server.obey(connections)
+            elif isinstance(effect, Mute):
+                self._server.mute(effect.connection_id, effect.duration_ms)
+            elif isinstance(effect, LimitAccepts):
+                self._server.limit_accepts(effect.rates)
             elif isinstance(effect, Halt):
                 log.error("halted: %s", effect.reason)
                 self._end(effect.reason)

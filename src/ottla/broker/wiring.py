@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final, final
 
 from ottla.broker.handle import (
+    alter_client_quotas,
     alter_configs,
     alter_partition_reassignments,
     alter_replica_log_dirs,
@@ -18,6 +19,7 @@ from ottla.broker.handle import (
     delete_groups,
     delete_records,
     delete_topics,
+    describe_client_quotas,
     describe_cluster,
     describe_configs,
     describe_groups,
@@ -60,7 +62,8 @@ from ottla.core.metadata.image import Current, Image
 from ottla.core.metadata.local import LocalMetadataLog, metadata_log_settings
 from ottla.core.metadata.partition import OFFSETS_TOPIC
 from ottla.core.metadata.reach import Reach
-from ottla.core.port import Disk, Entropy
+from ottla.core.port import Disk, Entropy, Stopwatch
+from ottla.core.quota.quotas import Quotas
 from ottla.core.replica.fetch_session import Sessions
 from ottla.core.replica.table import ReplicaTable
 from ottla.core.shard.shards import Shards
@@ -70,6 +73,7 @@ from ottla.settings.environment import TopicToCreate
 from ottla.settings.in_force import InForce
 from ottla.settings.parse import Resolved
 from ottla.types import Uuid
+from ottla.wire.message.alter_client_quotas import AlterClientQuotasRequest
 from ottla.wire.message.alter_configs import AlterConfigsRequest
 from ottla.wire.message.alter_partition_reassignments import AlterPartitionReassignmentsRequest
 from ottla.wire.message.alter_replica_log_dirs import AlterReplicaLogDirsRequest
@@ -79,6 +83,7 @@ from ottla.wire.message.create_topics import CreateTopicsRequest
 from ottla.wire.message.delete_groups import DeleteGroupsRequest
 from ottla.wire.message.delete_records import DeleteRecordsRequest
 from ottla.wire.message.delete_topics import DeleteTopicsRequest
+from ottla.wire.message.describe_client_quotas import DescribeClientQuotasRequest
 from ottla.wire.message.describe_cluster import DescribeClusterRequest
 from ottla.wire.message.describe_configs import DescribeConfigsRequest
 from ottla.wire.message.describe_groups import DescribeGroupsRequest
@@ -124,6 +129,7 @@ class Premises:
     shutdown: Shutdown
     disk: Disk
     entropy: Entropy
+    stopwatch: Stopwatch
     now_ms: int
 
 
@@ -154,11 +160,12 @@ def assemble(premises: Premises) -> Node:
     groups = Shards(
         OFFSETS_TOPIC, replicas, lambda number: Groups(number, settings.groups, entropy)
     )
+    quotas = Quotas(settings.quotas)
     return Node(
         node_id=settings.node_id,
         in_force=in_force,
         routes=_routes(
-            premises, current, waiting, controller, replicas, groups, metadata_log, in_force
+            premises, current, waiting, controller, replicas, groups, metadata_log, in_force, quotas
         ),
         waiting=waiting,
         current=current,
@@ -166,9 +173,11 @@ def assemble(premises: Premises) -> Node:
         controller=controller,
         replicas=replicas,
         groups=groups,
+        quotas=quotas,
         topics_wanted=premises.topics_wanted,
         defaults=_defaults(settings),
         entropy=entropy,
+        stopwatch=premises.stopwatch,
     )
 
 
@@ -181,6 +190,7 @@ def _routes(
     groups: Shards[Groups],
     metadata_log: LocalMetadataLog,
     in_force: InForce,
+    quotas: Quotas,
 ) -> Routes:
     """Every API this node answers. Left whole on purpose: it is a table."""
     settings, entropy, cluster_id = premises.settings, premises.entropy, premises.cluster_id
@@ -206,7 +216,9 @@ def _routes(
             fetch.API_KEY,
             fetch.VERSIONS,
             FetchRequest,
-            fetch.HandleFetch(replicas, sessions, waiting, settings.fetch.response_bytes_max),
+            fetch.HandleFetch(
+                replicas, sessions, waiting, settings.fetch.response_bytes_max, quotas
+            ),
         ),
         Route(
             list_offsets.API_KEY,
@@ -225,6 +237,7 @@ def _routes(
                 reach=reach,
                 settings=settings,
                 entropy=entropy,
+                quotas=quotas,
             ),
         ),
         Route(
@@ -305,7 +318,11 @@ def _routes(
             create_topics.VERSIONS,
             CreateTopicsRequest,
             create_topics.HandleCreateTopics(
-                controller=controller, defaults=defaults, in_force=in_force, entropy=entropy
+                controller=controller,
+                defaults=defaults,
+                in_force=in_force,
+                entropy=entropy,
+                quotas=quotas,
             ),
         ),
         Route(
@@ -313,7 +330,9 @@ def _routes(
             delete_topics.VERSIONS,
             DeleteTopicsRequest,
             delete_topics.HandleDeleteTopics(
-                controller=controller, delete_enabled=settings.topics.delete_enabled
+                controller=controller,
+                delete_enabled=settings.topics.delete_enabled,
+                quotas=quotas,
             ),
         ),
         Route(
@@ -349,7 +368,7 @@ def _routes(
             create_partitions.VERSIONS,
             CreatePartitionsRequest,
             create_partitions.HandleCreatePartitions(
-                controller=controller, defaults=defaults, entropy=entropy
+                controller=controller, defaults=defaults, entropy=entropy, quotas=quotas
             ),
         ),
         Route(
@@ -391,6 +410,18 @@ def _administration(
     """What operators ask to see a node's state and to change it. A table, left whole on purpose."""
     node_id, disk = premises.settings.node_id, premises.disk
     return [
+        Route(
+            alter_client_quotas.API_KEY,
+            alter_client_quotas.VERSIONS,
+            AlterClientQuotasRequest,
+            alter_client_quotas.HandleAlterClientQuotas(controller=controller),
+        ),
+        Route(
+            describe_client_quotas.API_KEY,
+            describe_client_quotas.VERSIONS,
+            DescribeClientQuotasRequest,
+            describe_client_quotas.HandleDescribeClientQuotas(current=current),
+        ),
         Route(
             alter_configs.API_KEY,
             alter_configs.VERSIONS,

@@ -23,6 +23,8 @@ from ottla.core.effect import (
     Effect,
     Flush,
     Halt,
+    LimitAccepts,
+    Mute,
     Reconfigure,
     Reply,
     WriteWhole,
@@ -75,6 +77,18 @@ class SeededEntropy:
 
     def below(self, end: int) -> int:
         return self._chance.randrange(end)
+
+
+@final
+class SteadyStopwatch:
+    """`core.port.Stopwatch` of a world in which all work takes the same time."""
+
+    def __init__(self) -> None:
+        self._spent_ns = 0
+
+    def spent_ns(self) -> int:
+        self._spent_ns += 50_000
+        return self._spent_ns
 
 
 @final
@@ -133,6 +147,7 @@ class Process:
         self._noted_boot: int | None = None  # the boot of the last process that got ready
         self._unwritten: dict[str, bytes] = {}  # small files that were tried in vain
         self._connections: dict[int, Connection] = {}
+        self._muted_until_us: dict[int, int] = {}  # by connection
         self._groups: dict[TopicPartition, _Group] = {}
         self._wholes: dict[str, bytes] = {}
         self._running: set[TopicPartition | str] = set()
@@ -275,6 +290,7 @@ class Process:
             notice_us = int(self._disk_chance.random() * 1_000_000) if slow else 0
             connection.process_ended(f"the process ended: {life.value}", notice_us)
         self._connections.clear()
+        self._muted_until_us.clear()
 
     def _halt(self, reason: str) -> None:
         self.seen.add("halted")
@@ -293,6 +309,7 @@ class Process:
                 shutdown=shutdown,
                 disk=disk,
                 entropy=entropy,
+                stopwatch=SteadyStopwatch(),
                 now_ms=self.now_ms(),
             )
         )
@@ -325,6 +342,10 @@ class Process:
     def arrived(self, connection: Connection, data: bytes) -> None:
         if self.state is not State.UP or self.node is None:
             return
+        muted_until_us = self._muted_until_us.get(connection.number, 0)
+        if muted_until_us > self._events.now_us:
+            self._events.at(muted_until_us, self._unmuted, self.life, connection, data)
+            return
         server = connection.server
         view = memoryview(data)
         life = self.life
@@ -344,7 +365,13 @@ class Process:
         if self.life == life:
             self._end_turn()
 
+    def _unmuted(self, life: int, connection: Connection, data: bytes) -> None:
+        """What came while the connection was muted; whoever was muted again goes on waiting."""
+        if self.life == life and connection.node_open:
+            self.arrived(connection, data)
+
     def disconnected(self, connection: Connection) -> None:
+        self._muted_until_us.pop(connection.number, None)
         if self._connections.pop(connection.number, None) is not None:
             if self.state in (State.UP, State.STOPPING):
                 self._step(Disconnected(connection.number), None)
@@ -394,8 +421,11 @@ class Process:
                     connection = self._connections.get(effect.connection_id)
                     if connection is not None:
                         connection.close_by_node(effect.reason)
-                case Reconfigure():
+                case Reconfigure() | LimitAccepts():
                     pass  # bounds of a shell that has sockets
+                case Mute():
+                    until_us = self._events.now_us + effect.duration_ms * 1000
+                    self._muted_until_us[effect.connection_id] = until_us
                 case Halt():
                     self._halt(effect.reason)
                     return

@@ -21,6 +21,7 @@ from ottla.aio.listen import bind
 from ottla.aio.log_directory import CannotStart
 from ottla.aio.server import Callers, Server
 from ottla.core.port import FileSlice
+from ottla.core.quota.accepts import Accepts
 from ottla.errors import Bug
 from ottla.limits import FETCH_ANSWERS_BYTES_MAX, IN_FLIGHT_PER_CONNECTION_MAX
 from ottla.settings.broker import ConnectionSettings
@@ -42,6 +43,7 @@ from ottla.wire.message.produce import (
     TopicProduceData,
 )
 from ottla.wire.server import Call
+from tests.unit.fakes.quotas import WINDOWS
 
 LIMIT_BYTES = 1_000_000
 
@@ -99,7 +101,9 @@ async def serving(given: ConnectionSettings | None = None) -> AsyncIterator[Worl
         disconnected=world.gone.append,
         broken=world.broken.append,
     )
-    world.server = Server(given or settings(), callers, asyncio.get_running_loop())
+    world.server = Server(
+        given or settings(), callers, asyncio.get_running_loop(), Accepts(WINDOWS)
+    )
     world.server.bind((listener(),))
     await world.server.listen()
     world.port = world.server.bound["PLAINTEXT"].port
