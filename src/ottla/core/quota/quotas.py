@@ -147,16 +147,14 @@ class Quotas:
             found = self._produced.meter(_USER, client_id)
             if found is not None:
                 meter, limit = found
-                meter.record(now_ms, call.size_bytes)
-                wait_ms = min(meter.wait_ms(now_ms, limit), INT_MAX)
+                wait_ms = min(meter.charge(now_ms, call.size_bytes, limit), INT_MAX)
         if response is None:
             return wait_ms
         found = self._spent.meter(_USER, client_id)
         if found is not None:
             meter, limit = found
-            meter.record(now_ms, spent_ns * _PERCENT_PER_NS)
-            waits_ms = min(meter.wait_ms(now_ms, limit), self._settings.window_ms)
-            wait_ms = max(wait_ms, waits_ms)
+            for_time_ms = meter.charge(now_ms, spent_ns * _PERCENT_PER_NS, limit)
+            wait_ms = max(wait_ms, min(for_time_ms, self._settings.window_ms))
         if hasattr(response, "throttle_time_ms"):
             # What its handler has found: bytes of a fetch, changes of topics.
             wait_ms = max(wait_ms, response.throttle_time_ms)
