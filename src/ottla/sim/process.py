@@ -147,7 +147,7 @@ class Process:
         self._noted_boot: int | None = None  # the boot of the last process that got ready
         self._unwritten: dict[str, bytes] = {}  # small files that were tried in vain
         self._connections: dict[int, Connection] = {}
-        self._muted_until_us: dict[int, int] = {}  # by connection
+        self._muted: dict[int, tuple[int, list[bytes]]] = {}  # until when, and what came since
         self._groups: dict[TopicPartition, _Group] = {}
         self._wholes: dict[str, bytes] = {}
         self._running: set[TopicPartition | str] = set()
@@ -290,7 +290,7 @@ class Process:
             notice_us = int(self._disk_chance.random() * 1_000_000) if slow else 0
             connection.process_ended(f"the process ended: {life.value}", notice_us)
         self._connections.clear()
-        self._muted_until_us.clear()
+        self._muted.clear()
 
     def _halt(self, reason: str) -> None:
         self.seen.add("halted")
@@ -342,9 +342,8 @@ class Process:
     def arrived(self, connection: Connection, data: bytes) -> None:
         if self.state is not State.UP or self.node is None:
             return
-        muted_until_us = self._muted_until_us.get(connection.number, 0)
-        if muted_until_us > self._events.now_us:
-            self._events.at(muted_until_us, self._unmuted, self.life, connection, data)
+        if connection.number in self._muted:
+            self._muted[connection.number][1].append(data)
             return
         server = connection.server
         view = memoryview(data)
@@ -365,13 +364,24 @@ class Process:
         if self.life == life:
             self._end_turn()
 
-    def _unmuted(self, life: int, connection: Connection, data: bytes) -> None:
-        """What came while the connection was muted; whoever was muted again goes on waiting."""
-        if self.life == life and connection.node_open:
-            self.arrived(connection, data)
+    def _mute(self, connection_id: int, duration_ms: int) -> None:
+        connection = self._connections.get(connection_id)
+        if connection is None:
+            return
+        until_us = self._events.now_us + duration_ms * 1000
+        earlier_us, unread = self._muted.get(connection_id, (0, []))
+        if until_us > earlier_us:
+            self._muted[connection_id] = (until_us, unread)
+            self._events.at(until_us, self._unmute, self.life, connection, until_us)
+
+    def _unmute(self, life: int, connection: Connection, until_us: int) -> None:
+        muted_until_us, unread = self._muted.get(connection.number, (0, []))
+        if self.life == life and muted_until_us == until_us:
+            del self._muted[connection.number]
+            self.arrived(connection, b"".join(unread))
 
     def disconnected(self, connection: Connection) -> None:
-        self._muted_until_us.pop(connection.number, None)
+        self._muted.pop(connection.number, None)
         if self._connections.pop(connection.number, None) is not None:
             if self.state in (State.UP, State.STOPPING):
                 self._step(Disconnected(connection.number), None)
@@ -424,8 +434,7 @@ class Process:
                 case Reconfigure() | LimitAccepts():
                     pass  # bounds of a shell that has sockets
                 case Mute():
-                    until_us = self._events.now_us + effect.duration_ms * 1000
-                    self._muted_until_us[effect.connection_id] = until_us
+                    self._mute(effect.connection_id, effect.duration_ms)
                 case Halt():
                     self._halt(effect.reason)
                     return
