@@ -55,6 +55,11 @@ class Quotas:
                 "request_percentage=12.5",
                 "user-principal 'tool-quota', client-id 'tool-quota'",
             ),
+            (
+                ("--user", "tool-quota"),
+                "controller_mutation_rate=3.5",
+                "user-principal 'tool-quota'",
+            ),
             (("--ip", "10.1.2.3"), "connection_creation_rate=7", "ip '10.1.2.3'"),
         )
         for entity, quota, told in rows:
@@ -106,7 +111,7 @@ class Quotas:
             PERF + "ConsumerPerformance",
             *("--topic", topic, "--num-records", str(RECORDS), "--group", client),
             *("--command-property", f"client.id={client}"),
-            *("--command-property", "max.partition.fetch.bytes=100000", "--timeout", "30000"),
+            *("--fetch-size", "16384", "--timeout", "30000"),
             says=rf"(?m)^\d{{4}}-.*, {RECORDS}, ",
         )
         self._alter(*with_quota, "--delete-config", "consumer_byte_rate")

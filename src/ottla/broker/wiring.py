@@ -27,6 +27,7 @@ from ottla.broker.handle import (
     describe_producers,
     describe_quorum,
     describe_topic_partitions,
+    describe_user_scram_credentials,
     elect_leaders,
     fetch,
     find_coordinator,
@@ -91,6 +92,9 @@ from ottla.wire.message.describe_log_dirs import DescribeLogDirsRequest
 from ottla.wire.message.describe_producers import DescribeProducersRequest
 from ottla.wire.message.describe_quorum import DescribeQuorumRequest
 from ottla.wire.message.describe_topic_partitions import DescribeTopicPartitionsRequest
+from ottla.wire.message.describe_user_scram_credentials import (
+    DescribeUserScramCredentialsRequest,
+)
 from ottla.wire.message.elect_leaders import ElectLeadersRequest
 from ottla.wire.message.fetch import FetchRequest
 from ottla.wire.message.find_coordinator import FindCoordinatorRequest
@@ -421,6 +425,12 @@ def _administration(
             describe_client_quotas.VERSIONS,
             DescribeClientQuotasRequest,
             describe_client_quotas.HandleDescribeClientQuotas(current=current),
+        ),
+        Route(
+            describe_user_scram_credentials.API_KEY,
+            describe_user_scram_credentials.VERSIONS,
+            DescribeUserScramCredentialsRequest,
+            describe_user_scram_credentials.HandleDescribeUserScramCredentials(current=current),
         ),
         Route(
             alter_configs.API_KEY,

@@ -15,6 +15,7 @@ import pytest
 import uvloop
 
 from ottla.aio import connection as connection_module
+from ottla.aio import server as server_module
 from ottla.aio.connection import HELD_BYTES_PAUSE, LEAN_PIECE_BYTES, PIECE_BYTES
 from ottla.aio.disk import RealDisk
 from ottla.aio.listen import bind
@@ -339,17 +340,36 @@ def test_connections_that_come_too_fast_are_held_unread_and_closed(run: Run) -> 
     run(scenario)
 
 
-def test_a_held_connection_is_closed_when_its_time_is_over(run: Run) -> None:
+def test_no_more_are_held_than_there_is_room_for(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_module, "HELD_CONNECTIONS_MAX", 1)
+
     async def scenario() -> None:
         async with serving() as world:
-            # Not quite eleven in ten seconds: the eleventh is a few milliseconds early.
-            world.server.limit_accepts({None: 1.0999})
-            clients = [await Client.connected(world.port) for _ in range(11)]
-            await until(lambda: world.server.connections == 10)
-            assert await clients[10].rest() == b""
-            assert world.server.connections == 10
-            for client in clients:
-                client.close()
+            world.server.limit_accepts({None: 0.0001})
+            held = await Client.connected(world.port)
+            refused = await Client.connected(world.port)
+            assert await refused.rest() == b""
+            held.socket.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                held.socket.recv(1)
+            held.close()
+            refused.close()
+
+    run(scenario)
+
+
+def test_a_held_connection_is_closed_when_its_time_is_over(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Accepts, "hold_ms", lambda self, now_ms, address: 5)
+
+    async def scenario() -> None:
+        async with serving() as world:
+            client = await Client.connected(world.port)
+            assert await client.rest() == b""
+            assert world.server.connections == 0
+            assert world.gone == []
+            client.close()
 
     run(scenario)
 

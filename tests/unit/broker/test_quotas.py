@@ -2,7 +2,9 @@
 
 import pytest
 
+from ottla.core.controller.answer import Nobody
 from ottla.core.log.recovery import Shutdown
+from ottla.core.metadata.records import UserScramCredentialRecord
 from ottla.errors import ErrorCode
 from ottla.record.builder import BatchBuilder
 from ottla.wire.message import alter_client_quotas as alter
@@ -21,6 +23,11 @@ from ottla.wire.message.delete_topics import (
     DeleteTopicsRequest,
     DeleteTopicsResponse,
     DeleteTopicState,
+)
+from ottla.wire.message.describe_user_scram_credentials import (
+    DescribeUserScramCredentialsRequest,
+    DescribeUserScramCredentialsResponse,
+    UserName,
 )
 from ottla.wire.message.fetch import FetchPartition, FetchRequest, FetchResponse, FetchTopic
 from ottla.wire.message.metadata import (
@@ -270,6 +277,31 @@ def test_filters_that_make_no_sense(
     assert (response.error_code, response.entries) == (error, None)
     assert response.error_message is not None
     assert message in response.error_message
+
+
+def test_a_users_credentials_are_told_without_secrets_beside_his_quotas(node: WholeNode) -> None:
+    records = tuple(
+        UserScramCredentialRecord(name="u", mechanism=number, salt=b"s", iterations=4096 * number)
+        for number in (1, 2)
+    )
+    node.perform(node.node.controller.submit(node.now_ms, records, Nobody()))
+    node.flush()
+
+    def told(*names: str) -> list[tuple[str, int, list[tuple[int, int]]]]:
+        request = DescribeUserScramCredentialsRequest([UserName(name) for name in names])
+        response = node.connect().ask(request, 0, DescribeUserScramCredentialsResponse)
+        return [
+            (row.user, row.error_code, [(o.mechanism, o.iterations) for o in row.credential_infos])
+            for row in response.results
+        ]
+
+    both = ("u", 0, [(1, 4096), (2, 8192)])
+    assert told() == [both]
+    assert told("u", "v", "w", "w") == [
+        both,
+        ("v", ErrorCode.RESOURCE_NOT_FOUND, []),
+        ("w", ErrorCode.DUPLICATE_RESOURCE, []),
+    ]
 
 
 # --- bytes --------------------------------------------------------------------------------------------

@@ -8,7 +8,6 @@ closes them.
 """
 
 from collections.abc import Mapping
-from ipaddress import IPv6Address, ip_address
 from typing import Final, final
 
 from ottla.core.metadata.quota import CONNECTION_CREATION_RATE, IP, QuotaEntity
@@ -59,6 +58,9 @@ class Accepts:
 
 def canonical_address(text: str) -> str | None:
     """An IP address as sockets tell it, an IPv4 address within IPv6 as IPv4; None: it is none."""
+    # Here and not above: a start pays for it only where connections are limited.
+    from ipaddress import IPv6Address, ip_address
+
     try:
         address = ip_address(text)
     except ValueError:
