@@ -229,6 +229,7 @@ class Target:
         node.waiting.check_invariants()
         node.replicas.check_invariants()
         node.controller.check_invariants()
+        node.quotas.check_invariants()
         node.metadata_log.check_invariants()
 
     def check_owed(self, caller: Caller) -> None:

@@ -33,6 +33,7 @@ def check_bounds(node: Node, connections: Collection[int]) -> list[str]:
         node.waiting.check_invariants()
         node.replicas.check_invariants()
         node.controller.check_invariants()
+        node.quotas.check_invariants()
         handle = getattr(node.routes._routes.get(fetch.API_KEY), "_handle", None)
         if isinstance(handle, HandleFetch):
             handle.sessions.check_invariants()
