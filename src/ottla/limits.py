@@ -115,6 +115,14 @@ bytes and told in thirty kilobytes, so a small request could fill the memory."""
 FETCH_SESSION_PARTITIONS_MAX: Final = 100_000
 """Partitions that one fetch session remembers."""
 
+QUOTA_METERS_MAX: Final = 10_000
+"""Clients whose use of one quota is remembered; the longest unseen is forgotten. A client may call
+itself something else each time."""
+
+HELD_CONNECTIONS_MAX: Final = 100
+"""Connections that came too fast and are held, before they are closed, so that their peer slows
+down (KIP-612); more of them are closed at once."""
+
 OPEN_FILES_MAX: Final = 4_096
 """File handles of segments kept open; more are opened again when used."""
 

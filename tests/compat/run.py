@@ -100,7 +100,11 @@ def broker_under_test(options: argparse.Namespace, work: Path) -> Broker:
     if options.bootstrap:
         return Elsewhere(options.bootstrap)
     # A new group's members come at once here: waiting for more of them shows nothing.
-    overrides = {"group.initial.rebalance.delay.ms": "300", "offsets.topic.num.partitions": "5"}
+    overrides = {
+        "group.initial.rebalance.delay.ms": "300",
+        "offsets.topic.num.partitions": "5",
+        "quota.window.num": "3",
+    }
     return broker_maker(options.against)(work / "data", work, overrides)
 
 

@@ -17,6 +17,7 @@ from broker import Broker
 from checks import World, Wrong, expect, placed, read_all
 from clients import REFERENCE
 from install import Java, java
+from quotas import Quotas
 from records import record
 
 TABLE: Final = "Apache Kafka's tools"
@@ -310,6 +311,7 @@ class Tools:
             self.kafka_broker_api_versions,
             self.kafka_cluster,
             *Administration(self.run, self._world, self._scratch, self._server).checks(),
+            *Quotas(self.run, self._world, self._server).checks(),
         )
         return [(check.__name__.replace("_", "-"), COLUMN, check) for check in checks]
 

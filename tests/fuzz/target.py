@@ -15,7 +15,7 @@ from typing import Final
 
 from ottla.broker.node import Node
 from ottla.broker.wiring import Premises, assemble
-from ottla.core.effect import Close, Effect, Flush, Halt, Reply, WriteWhole
+from ottla.core.effect import Close, Effect, Flush, Halt, LimitAccepts, Mute, Reply, WriteWhole
 from ottla.core.event import Disconnected, Event, Flushed, Received, Ticked
 from ottla.core.log.recovery import Shutdown
 from ottla.core.port import FileSlice
@@ -31,6 +31,7 @@ from ottla.wire.shape import Struct
 from tests.fuzz.batches import NOW_MS
 from tests.unit.core.replica.house import Counting
 from tests.unit.fakes.disk import MemoryDisk
+from tests.unit.fakes.quotas import SetStopwatch
 
 FRAME_SECONDS_MAX: Final = 1.0
 FRAME_BYTES_MAX: Final = 100 * 1024 * 1024
@@ -94,6 +95,7 @@ class Target:
                 shutdown=shutdown,
                 disk=self.disk,
                 entropy=Counting(),
+                stopwatch=SetStopwatch(),
                 now_ms=self.now_ms,
             )
         )
@@ -179,6 +181,8 @@ class Target:
                 self.disk.write_whole(effect.path, effect.data)
             elif isinstance(effect, Close):
                 self._close(effect.connection_id)
+            elif isinstance(effect, Mute | LimitAccepts):
+                pass  # the hostile do not listen: what they send next comes all the same
             else:
                 assert isinstance(effect, Halt)
                 raise Defect(f"the node halts: {effect.reason}")
@@ -225,6 +229,7 @@ class Target:
         node.waiting.check_invariants()
         node.replicas.check_invariants()
         node.controller.check_invariants()
+        node.quotas.check_invariants()
         node.metadata_log.check_invariants()
 
     def check_owed(self, caller: Caller) -> None:

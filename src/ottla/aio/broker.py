@@ -21,15 +21,26 @@ from collections.abc import Callable, Mapping, Set
 from dataclasses import replace
 from typing import Final, Protocol, assert_never, final
 
-from ottla.aio.clock import Clock
+from ottla.aio.clock import Clock, ThreadStopwatch
 from ottla.aio.disk import SystemEntropy, descriptors_allowed
 from ottla.aio.log_directories import LogDirectories
 from ottla.aio.log_directory import CannotStart, LogDirectory
 from ottla.aio.server import Callers, Server
 from ottla.broker.wiring import Premises, assemble
-from ottla.core.effect import Close, Effect, Flush, Halt, Reconfigure, Reply, WriteWhole
+from ottla.core.effect import (
+    Close,
+    Effect,
+    Flush,
+    Halt,
+    LimitAccepts,
+    Mute,
+    Reconfigure,
+    Reply,
+    WriteWhole,
+)
 from ottla.core.event import Disconnected, Event, Flushed, Received, Ticked
 from ottla.core.log.recovery import Shutdown
+from ottla.core.quota.accepts import Accepts
 from ottla.errors import Bug, RemoteProtocolError
 from ottla.limits import OPEN_FILES_MAX
 from ottla.settings.broker import BrokerSettings, ConnectionSettings
@@ -137,7 +148,8 @@ class Broker:
 
     def _open_directories(self) -> None:
         connections, files_max = _within_limits(self._settings.connections)
-        self._server = Server(connections, self._callers(), self._loop)
+        accepts = Accepts(self._settings.quotas)
+        self._server = Server(connections, self._callers(), self._loop, accepts)
         self._directories = directories = LogDirectories(self._settings)
         directories.claim()
         opened = False
@@ -187,6 +199,7 @@ class Broker:
                 shutdown=first.shutdown,
                 disk=self._directories.disk,
                 entropy=SystemEntropy(),
+                stopwatch=ThreadStopwatch(),
                 now_ms=self._clock.now_ms(),
                 keeps_partitions=self._directories.keeps_partitions,
                 other_dirs=self._directories.others(),
@@ -304,6 +317,10 @@ class Broker:
             elif isinstance(effect, Reconfigure):
                 connections, _ = _within_limits(effect.settings.connections)
                 self._server.obey(connections)
+            elif isinstance(effect, Mute):
+                self._server.mute(effect.connection_id, effect.duration_ms)
+            elif isinstance(effect, LimitAccepts):
+                self._server.limit_accepts(effect.rates)
             elif isinstance(effect, Halt):
                 log.error("halted: %s", effect.reason)
                 self._end(effect.reason)

@@ -6,7 +6,7 @@ file is read when the transport has room for it, in pieces: a consumer that does
 piece, not its whole answer.
 
 Promises: reading pauses while too many calls wait for an answer or too many answers wait for the
-peer. A peer that breaks the protocol loses its connection, and only that. `except Exception` stands
+peer, and while the client is above a quota. A peer that breaks the protocol loses its connection, and only that. `except Exception` stands
 here and nowhere else: a failed request costs one connection, a broken invariant stops the node.
 
 Elsewhere: framing and order, `wire/server.py`; how many connections, `server.py`.
@@ -63,7 +63,7 @@ class Host(Protocol):
     unfinished_bytes_max: int | None
 
     def opened(self, connection: "Connection") -> bool:
-        """False: there are too many; the connection is to end."""
+        """False: there are too many; the host ends it, at once or later."""
 
     def closed(self, connection: "Connection") -> None: ...
 
@@ -100,6 +100,7 @@ class Connection(asyncio.BufferedProtocol):
         "_sent_of_slice_bytes",
         "_transport",
         "_unfinished_bytes",
+        "_unmute",
         "_untaken_bytes",
         "_wire",
         "_writing_paused",
@@ -128,6 +129,7 @@ class Connection(asyncio.BufferedProtocol):
         self._pumping_later = False
         self._reading_ended = False
         self._reading_paused = False
+        self._unmute: asyncio.TimerHandle | None = None  # no calls are taken until then
         self._writing_paused = False
         self.connection_id = connection_id
         self.idle_sweeps = 0
@@ -159,7 +161,6 @@ class Connection(asyncio.BufferedProtocol):
             frame_bytes_max=self._host.request_bytes_max,
         )
         if not self._host.opened(self):
-            transport.abort()
             return
         self._is_counted = self._is_open = True
         transport.set_write_buffer_limits(high=_HIGH_WATER_BYTES)
@@ -180,6 +181,9 @@ class Connection(asyncio.BufferedProtocol):
             for taken, (call, message) in enumerate(requests, 1):
                 self._host.requested(call, message)
                 if not self._is_open:
+                    break
+                if self._unmute is not None:
+                    self._wire.leave()
                     break
                 if taken == CALLS_PER_TURN_MAX or self._outbox_bytes > HELD_BYTES_PAUSE:
                     self._wire.leave()
@@ -213,6 +217,9 @@ class Connection(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._is_open = False
+        if self._unmute is not None:
+            self._unmute.cancel()
+            self._unmute = None
         if self._is_counted:
             self._is_counted = False
             self._wire.closed()
@@ -290,6 +297,27 @@ class Connection(asyncio.BufferedProtocol):
         self._reading_ended = True
         if self._is_open and not self._reading_paused:
             self._transport.pause_reading()
+
+    def mute(self, duration_s: float) -> None:
+        """Take no more calls for so long; what comes stays in the peer's socket."""
+        if not self._is_open:
+            return
+        ends_s = self._loop.time() + duration_s
+        if self._unmute is not None:
+            if self._unmute.when() >= ends_s:
+                return
+            self._unmute.cancel()
+        self._unmute = self._loop.call_at(ends_s, self._unmuted)
+        self._pause_reading()
+
+    def hold(self) -> None:
+        """Read nothing from a connection that is not let in, until its host ends it."""
+        # Some transports begin to read after `connection_made`, whatever was said in it.
+        self._loop.call_soon(self._stay_unread)
+
+    def _stay_unread(self) -> None:
+        if not self._transport.is_closing():
+            self._pause_reading()
 
     def end_quietly(self) -> None:
         """Send what the transport takes, then close."""
@@ -382,7 +410,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _regulate(self) -> None:
         """Pause or resume reading; what was read and left comes first."""
-        if not self._is_open or self._reading_ended:
+        if not self._is_open or self._reading_ended or self._unmute is not None:
             return
         in_flight, held_bytes = self._wire.in_flight, self._held_bytes
         full = in_flight >= IN_FLIGHT_PER_CONNECTION_MAX or held_bytes > HELD_BYTES_PAUSE
@@ -406,9 +434,13 @@ class Connection(asyncio.BufferedProtocol):
             self._reading_paused = True
             self._transport.pause_reading()
 
+    def _unmuted(self) -> None:
+        self._unmute = None
+        self._regulate()
+
     def _go_on(self) -> None:
         self._going_on_later = False
-        if self._is_open and not self._reading_ended:
+        if self._is_open and not self._reading_ended and self._unmute is None:
             self._take(self._wire.left())
 
     def _held_now(self) -> int:

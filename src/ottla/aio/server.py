@@ -1,7 +1,8 @@
 """The listeners and their connections: who is let in, who has been silent too long, who is answered.
 
 Promises: never more connections than granted, in all and from one host; a connection too many is
-closed at once. A connection that is silent, or takes nothing of its answers, is closed after `idle_ms`;
+closed at once; one that comes too soon after others from its address is held for a while, unread, and
+then closed (KIP-612). A connection that is silent, or takes nothing of its answers, is closed after `idle_ms`;
 one that waits for an answer is not.
 Warnings that a peer could cause without end are written at most once in ten seconds, with a count.
 
@@ -11,14 +12,19 @@ Elsewhere: one connection's bytes, `connection.py`; sockets, `listen.py`; what a
 import asyncio
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, final
 
 from ottla.aio.connection import Connection
 from ottla.aio.listen import bind, explained
 from ottla.aio.log_directory import CannotStart
-from ottla.limits import ACCEPTS_PER_TURN_MAX, FETCH_ANSWERS_BYTES_MAX
+from ottla.core.quota.accepts import Accepts
+from ottla.limits import (
+    ACCEPTS_PER_TURN_MAX,
+    FETCH_ANSWERS_BYTES_MAX,
+    HELD_CONNECTIONS_MAX,
+)
 from ottla.settings.broker import ConnectionSettings
 from ottla.settings.listener import HostPort, Listener
 from ottla.wire.api import Message
@@ -51,10 +57,13 @@ class Server:
         settings: ConnectionSettings,
         callers: Callers,
         loop: asyncio.AbstractEventLoop,
+        accepts: Accepts,
     ) -> None:
         self._settings = settings
         self._callers = callers
         self._loop = loop
+        self._accepts = accepts
+        self._held: dict[Connection, asyncio.TimerHandle] = {}
         self._connections: dict[int, Connection] = {}
         self._per_host: dict[str, int] = {}
         self._last_connection_id = 0
@@ -153,6 +162,8 @@ class Server:
     def abort(self) -> None:
         """End all connections at once."""
         self.stop_accepting()
+        for connection in list(self._held):
+            self._end_held(connection)
         for connection in list(self._connections.values()):
             connection.abort()
 
@@ -173,6 +184,15 @@ class Server:
         if connection is not None:
             connection.end(reason)
 
+    def mute(self, connection_id: int, duration_ms: int) -> None:
+        connection = self._connections.get(connection_id)
+        if connection is not None:
+            connection.mute(duration_ms / 1000)
+
+    def limit_accepts(self, rates: Mapping[str | None, float]) -> None:
+        """New connections per second from each address; those there are stay."""
+        self._accepts.follow(rates)
+
     @property
     def connections(self) -> int:
         return len(self._connections)
@@ -180,6 +200,13 @@ class Server:
     # What a connection asks for
 
     def opened(self, connection: Connection) -> bool:
+        if self._lets_in(connection):
+            return True
+        if connection not in self._held:
+            connection.abort()
+        return False
+
+    def _lets_in(self, connection: Connection) -> bool:
         host = connection.peer_host
         of_host = self._per_host.get(host, 0)
         settings = self._settings
@@ -190,9 +217,24 @@ class Server:
         if of_host >= of_host_max:
             self._report_refused(connection, "max.connections.per.ip", of_host_max)
             return False
+        hold_ms = self._accepts.hold_ms(int(self._loop.time() * 1000), host)
+        if hold_ms:
+            self._hold(connection, hold_ms)
+            return False
         self._connections[connection.connection_id] = connection
         self._per_host[host] = of_host + 1
         return True
+
+    def _hold(self, connection: Connection, hold_ms: int) -> None:
+        """Its peer waits, and then finds the connection closed."""
+        if len(self._held) < HELD_CONNECTIONS_MAX:
+            connection.hold()
+            timer = self._loop.call_later(hold_ms / 1000, self._end_held, connection)
+            self._held[connection] = timer
+
+    def _end_held(self, connection: Connection) -> None:
+        self._held.pop(connection).cancel()
+        connection.abort()
 
     def closed(self, connection: Connection) -> None:
         del self._connections[connection.connection_id]

@@ -4,7 +4,8 @@ A node owns no state of its own: it hands each event to the machine it belongs t
 effects in order. Metadata takes one more step: what the controller decided comes back as a flushed
 end of the metadata log, is folded into the image, followed by the replicas, and only then are the
 parked answers released, so that whoever is told "created" can use what was created. Coordinators
-follow the replicas: they live on partitions, and wait for their flushes.
+follow the replicas: they live on partitions, and wait for their flushes. While quotas are set, every
+answer passes by them before it leaves.
 
 Life: `start` once, `step` for every event, `stop` when it shall end (its flushes are performed), and
 `close` after that. Elsewhere: who may ask what, see `route.py`; who builds a node, see `wiring.py`.
@@ -26,7 +27,8 @@ from ottla.core.event import Disconnected, Event, Flushed, Received, Ticked
 from ottla.core.group.group import Groups
 from ottla.core.metadata.image import BROKER_RESOURCE, Current, Image
 from ottla.core.metadata.local import LocalMetadataLog
-from ottla.core.port import Entropy
+from ottla.core.port import Entropy, Stopwatch
+from ottla.core.quota.quotas import Quotas
 from ottla.core.replica.move import Moves
 from ottla.core.replica.table import ReplicaTable
 from ottla.core.shard.shards import Shards
@@ -54,14 +56,17 @@ class Node:
     controller: Controller
     replicas: ReplicaTable
     groups: Shards[Groups]
+    quotas: Quotas
     topics_wanted: tuple[TopicToCreate, ...]
     defaults: TopicDefaults
     entropy: Entropy
+    stopwatch: Stopwatch
 
     def start(self, now_ms: int) -> list[Effect]:
         """Claim the metadata log and open every partition that the image places here."""
         self.current.image = self.current.image.fold(self.metadata_log.replay())
         effects = self._obey_configs(now_ms)
+        effects += self.quotas.follow(self.current.image.quotas)
         effects += self.controller.start(now_ms)
         effects += self.replicas.load(self.current.image, now_ms)
         effects += self._tell_places(now_ms)
@@ -91,6 +96,15 @@ class Node:
         return -1 if broker is None else broker.epoch
 
     def step(self, now_ms: int, event: Event) -> list[Effect]:
+        if not self.quotas.is_set:
+            return self._step(now_ms, event)
+        began_ns = self.stopwatch.spent_ns()
+        effects = self._step(now_ms, event)
+        received = event.call if isinstance(event, Received) else None
+        spent_ns = self.stopwatch.spent_ns() - began_ns
+        return self.quotas.charge(now_ms, effects, received, spent_ns)
+
+    def _step(self, now_ms: int, event: Event) -> list[Effect]:
         match event:
             case Received():
                 return self.routes.handle(now_ms, event.call, event.message)
@@ -149,6 +163,8 @@ class Node:
             effects += self.groups.follow(delta, now_ms)
             if any(kind == BROKER_RESOURCE for kind, _ in delta.configs_changed):
                 effects += self._obey_configs(now_ms)
+            if delta.quotas_changed:
+                effects += self.quotas.follow(image.quotas)
             effects += self.controller.committed(entry, image)
         effects += self._tell_places(now_ms)
         return effects

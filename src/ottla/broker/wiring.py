@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final, final
 
 from ottla.broker.handle import (
+    alter_client_quotas,
     alter_configs,
     alter_partition_reassignments,
     alter_replica_log_dirs,
@@ -18,6 +19,7 @@ from ottla.broker.handle import (
     delete_groups,
     delete_records,
     delete_topics,
+    describe_client_quotas,
     describe_cluster,
     describe_configs,
     describe_groups,
@@ -25,6 +27,7 @@ from ottla.broker.handle import (
     describe_producers,
     describe_quorum,
     describe_topic_partitions,
+    describe_user_scram_credentials,
     elect_leaders,
     fetch,
     find_coordinator,
@@ -60,7 +63,8 @@ from ottla.core.metadata.image import Current, Image
 from ottla.core.metadata.local import LocalMetadataLog, metadata_log_settings
 from ottla.core.metadata.partition import OFFSETS_TOPIC
 from ottla.core.metadata.reach import Reach
-from ottla.core.port import Disk, Entropy
+from ottla.core.port import Disk, Entropy, Stopwatch
+from ottla.core.quota.quotas import Quotas
 from ottla.core.replica.fetch_session import Sessions
 from ottla.core.replica.log_dirs import GivenDir, LogDirs
 from ottla.core.replica.table import ReplicaTable
@@ -71,6 +75,7 @@ from ottla.settings.environment import TopicToCreate
 from ottla.settings.in_force import InForce
 from ottla.settings.parse import Resolved
 from ottla.types import Uuid
+from ottla.wire.message.alter_client_quotas import AlterClientQuotasRequest
 from ottla.wire.message.alter_configs import AlterConfigsRequest
 from ottla.wire.message.alter_partition_reassignments import AlterPartitionReassignmentsRequest
 from ottla.wire.message.alter_replica_log_dirs import AlterReplicaLogDirsRequest
@@ -80,6 +85,7 @@ from ottla.wire.message.create_topics import CreateTopicsRequest
 from ottla.wire.message.delete_groups import DeleteGroupsRequest
 from ottla.wire.message.delete_records import DeleteRecordsRequest
 from ottla.wire.message.delete_topics import DeleteTopicsRequest
+from ottla.wire.message.describe_client_quotas import DescribeClientQuotasRequest
 from ottla.wire.message.describe_cluster import DescribeClusterRequest
 from ottla.wire.message.describe_configs import DescribeConfigsRequest
 from ottla.wire.message.describe_groups import DescribeGroupsRequest
@@ -87,6 +93,9 @@ from ottla.wire.message.describe_log_dirs import DescribeLogDirsRequest
 from ottla.wire.message.describe_producers import DescribeProducersRequest
 from ottla.wire.message.describe_quorum import DescribeQuorumRequest
 from ottla.wire.message.describe_topic_partitions import DescribeTopicPartitionsRequest
+from ottla.wire.message.describe_user_scram_credentials import (
+    DescribeUserScramCredentialsRequest,
+)
 from ottla.wire.message.elect_leaders import ElectLeadersRequest
 from ottla.wire.message.fetch import FetchRequest
 from ottla.wire.message.find_coordinator import FindCoordinatorRequest
@@ -129,6 +138,7 @@ class Premises:
     shutdown: Shutdown
     disk: Disk
     entropy: Entropy
+    stopwatch: Stopwatch
     now_ms: int
     keeps_partitions: bool = True
     other_dirs: tuple[GivenDir, ...] = ()
@@ -163,11 +173,12 @@ def assemble(premises: Premises) -> Node:
     groups = Shards(
         OFFSETS_TOPIC, replicas, lambda number: Groups(number, settings.groups, entropy)
     )
+    quotas = Quotas(settings.quotas)
     return Node(
         node_id=settings.node_id,
         in_force=in_force,
         routes=_routes(
-            premises, current, waiting, controller, replicas, groups, metadata_log, in_force
+            premises, current, waiting, controller, replicas, groups, metadata_log, in_force, quotas
         ),
         waiting=waiting,
         current=current,
@@ -175,9 +186,11 @@ def assemble(premises: Premises) -> Node:
         controller=controller,
         replicas=replicas,
         groups=groups,
+        quotas=quotas,
         topics_wanted=premises.topics_wanted,
         defaults=_defaults(settings),
         entropy=entropy,
+        stopwatch=premises.stopwatch,
     )
 
 
@@ -190,6 +203,7 @@ def _routes(
     groups: Shards[Groups],
     metadata_log: LocalMetadataLog,
     in_force: InForce,
+    quotas: Quotas,
 ) -> Routes:
     """Every API this node answers. Left whole on purpose: it is a table."""
     settings, entropy, cluster_id = premises.settings, premises.entropy, premises.cluster_id
@@ -215,7 +229,9 @@ def _routes(
             fetch.API_KEY,
             fetch.VERSIONS,
             FetchRequest,
-            fetch.HandleFetch(replicas, sessions, waiting, settings.fetch.response_bytes_max),
+            fetch.HandleFetch(
+                replicas, sessions, waiting, settings.fetch.response_bytes_max, quotas
+            ),
         ),
         Route(
             list_offsets.API_KEY,
@@ -234,6 +250,7 @@ def _routes(
                 reach=reach,
                 settings=settings,
                 entropy=entropy,
+                quotas=quotas,
             ),
         ),
         Route(
@@ -314,7 +331,11 @@ def _routes(
             create_topics.VERSIONS,
             CreateTopicsRequest,
             create_topics.HandleCreateTopics(
-                controller=controller, defaults=defaults, in_force=in_force, entropy=entropy
+                controller=controller,
+                defaults=defaults,
+                in_force=in_force,
+                entropy=entropy,
+                quotas=quotas,
             ),
         ),
         Route(
@@ -322,7 +343,9 @@ def _routes(
             delete_topics.VERSIONS,
             DeleteTopicsRequest,
             delete_topics.HandleDeleteTopics(
-                controller=controller, delete_enabled=settings.topics.delete_enabled
+                controller=controller,
+                delete_enabled=settings.topics.delete_enabled,
+                quotas=quotas,
             ),
         ),
         Route(
@@ -358,7 +381,7 @@ def _routes(
             create_partitions.VERSIONS,
             CreatePartitionsRequest,
             create_partitions.HandleCreatePartitions(
-                controller=controller, defaults=defaults, entropy=entropy
+                controller=controller, defaults=defaults, entropy=entropy, quotas=quotas
             ),
         ),
         Route(
@@ -400,6 +423,24 @@ def _administration(
     """What operators ask to see a node's state and to change it. A table, left whole on purpose."""
     node_id = premises.settings.node_id
     return [
+        Route(
+            alter_client_quotas.API_KEY,
+            alter_client_quotas.VERSIONS,
+            AlterClientQuotasRequest,
+            alter_client_quotas.HandleAlterClientQuotas(controller=controller),
+        ),
+        Route(
+            describe_client_quotas.API_KEY,
+            describe_client_quotas.VERSIONS,
+            DescribeClientQuotasRequest,
+            describe_client_quotas.HandleDescribeClientQuotas(current=current),
+        ),
+        Route(
+            describe_user_scram_credentials.API_KEY,
+            describe_user_scram_credentials.VERSIONS,
+            DescribeUserScramCredentialsRequest,
+            describe_user_scram_credentials.HandleDescribeUserScramCredentials(current=current),
+        ),
         Route(
             alter_configs.API_KEY,
             alter_configs.VERSIONS,

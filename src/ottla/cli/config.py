@@ -1,4 +1,5 @@
-"""`ottla config`: describe and alter the settings of topics, brokers, groups and client metrics.
+"""`ottla config`: describe and alter the settings of topics, brokers, groups and client metrics,
+and the quotas of clients (`quota.py`).
 
 What it prints is what Kafka's own tool prints, because scripts read it. All changes of one command
 are made together or not at all.
@@ -8,6 +9,7 @@ import argparse
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
+from ottla.cli import quota
 from ottla.cli.bootstrap import FAILED, add_bootstrap, complain, run_with_client
 from ottla.client.configs import SOURCES, Change, Config, Kind, Operation, Resource
 from ottla.errors import ApiError
@@ -48,13 +50,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         )
     alter.add_argument("--dry-run", action="store_true", help="check, and change nothing")
     for action in (describe, alter):
-        of = action.add_mutually_exclusive_group(required=True)
+        of = action.add_mutually_exclusive_group()
         of.add_argument("--topic", metavar="NAME")
         of.add_argument("--broker", metavar="ID", type=_broker_id)
         of.add_argument("--all-brokers", action="store_true", help="what holds for every broker")
         of.add_argument("--broker-logger", metavar="ID", type=_broker_id)
         of.add_argument("--group", metavar="NAME")
         of.add_argument("--client-metrics", metavar="NAME")
+        quota.add_options(action)
         add_bootstrap(action)
 
 
@@ -79,6 +82,15 @@ def _broker_id(text: str) -> str:
 
 
 def run(args: argparse.Namespace) -> int:
+    entity = quota.entity_of(args)
+    if bool(entity) == _is_of_resource(args):
+        complain(
+            "Give one of --topic, --broker, --all-brokers, --broker-logger, --group, --client-metrics, "
+            "or whose quotas: --user, --client-id, --ip and their defaults."
+        )
+        return _WRONG_USAGE
+    if entity:
+        return quota.run(args, entity)
     resource = resource_of(args)
     if args.action == "describe":
         return run_with_client(
@@ -95,6 +107,11 @@ def run(args: argparse.Namespace) -> int:
         lambda client: _alter(client, resource, changes, dry_run=args.dry_run),
         topic=resource.name,
     )
+
+
+def _is_of_resource(args: argparse.Namespace) -> bool:
+    named = (args.topic, args.broker, args.broker_logger, args.group, args.client_metrics)
+    return args.all_brokers or any(name is not None for name in named)
 
 
 def resource_of(args: argparse.Namespace) -> Resource:

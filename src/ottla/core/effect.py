@@ -6,6 +6,7 @@ as an event (`event.py`): `Flush` as `Flushed`.
 Built per request, hence plain slotted classes with written-out constructors (STYLE, habit 7).
 """
 
+from collections.abc import Mapping
 from typing import Final, TypeAlias, final
 
 from ottla.core.port import File
@@ -96,6 +97,27 @@ class Reconfigure:
 
 
 @final
+class Mute:
+    """Take no more requests from a connection for so long: its client is above a quota."""
+
+    __slots__ = ("connection_id", "duration_ms")
+
+    def __init__(self, connection_id: int, duration_ms: int) -> None:
+        self.connection_id = connection_id
+        self.duration_ms = duration_ms
+
+
+@final
+class LimitAccepts:
+    """New connections per second, by the IP address they come from; None: from any other."""
+
+    __slots__ = ("rates",)
+
+    def __init__(self, rates: Mapping[str | None, float]) -> None:
+        self.rates = rates
+
+
+@final
 class Halt:
     """Stop the whole process: going on would break a promise. `reason` is logged as an ERROR."""
 
@@ -105,4 +127,4 @@ class Halt:
         self.reason = reason
 
 
-Effect: TypeAlias = Reply | Close | Flush | WriteWhole | Reconfigure | Halt
+Effect: TypeAlias = Reply | Close | Flush | WriteWhole | Reconfigure | Mute | LimitAccepts | Halt

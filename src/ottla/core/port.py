@@ -1,4 +1,4 @@
-"""The things a machine may call, because they answer at once: the page cache and a random source.
+"""The things a machine may call, because they answer at once: the page cache, a random source, a stopwatch.
 
 Everything else that takes time (an fsync, a peer, the client's answer) is returned as an effect.
 `aio/disk.py` is the real disk, the simulator will be another. Paths are text relative to the log
@@ -106,6 +106,13 @@ class FileSlice:
 
     def read(self) -> bytes:
         return self.file.read(self.position, self.size_bytes)
+
+
+class Stopwatch(Protocol):
+    """How long this node's thread has been at work; the simulator's goes on by itself."""
+
+    def spent_ns(self) -> int:
+        """CPU time, since some moment in the past."""
 
 
 class Entropy(Protocol):

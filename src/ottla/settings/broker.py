@@ -148,6 +148,15 @@ class TransactionSettings(NamedTuple):
     transactional_id_expiration_ms: int
 
 
+class QuotaSettings(NamedTuple):
+    """In how many windows of which length use is counted: of clients, and of what changes topics."""
+
+    windows: int
+    window_ms: int
+    mutation_windows: int
+    mutation_window_ms: int
+
+
 class MetadataLogSettings(NamedTuple):
     """`directory` None: the first of the log directories."""
 
@@ -174,6 +183,7 @@ class BrokerSettings:
     logs: LogSettings
     groups: GroupSettings
     transactions: TransactionSettings
+    quotas: QuotaSettings
     metadata_log: MetadataLogSettings
     topic_defaults: Mapping[str, str]
 
@@ -201,6 +211,7 @@ def broker_settings(given: Mapping[str, Resolved]) -> BrokerSettings:
         logs=_logs(values),
         groups=_groups(values),
         transactions=_transactions(values),
+        quotas=_quotas(values),
         metadata_log=_metadata_log(values),
         topic_defaults=topic_defaults_of(values),
     )
@@ -441,6 +452,15 @@ def _transactions(values: Values) -> TransactionSettings:
         segment_bytes=values.integer("transaction.state.log.segment.bytes"),
         timeout_max_ms=values.integer("transaction.max.timeout.ms"),
         transactional_id_expiration_ms=values.integer("transactional.id.expiration.ms"),
+    )
+
+
+def _quotas(values: Values) -> QuotaSettings:
+    return QuotaSettings(
+        windows=values.integer("quota.window.num"),
+        window_ms=values.integer("quota.window.size.seconds") * 1000,
+        mutation_windows=values.integer("controller.quota.window.num"),
+        mutation_window_ms=values.integer("controller.quota.window.size.seconds") * 1000,
     )
 
 

@@ -58,6 +58,9 @@ BROKER: Final[Mapping[str, str]] = {
     "zookeeper.connect.",
     "controller.quorum.voters": "This node alone. Several are refused: a cluster is formed by "
     "zookeeper.connect.",
+    "controller.quota.window.num": "How many windows of unused changes of topics a client may save "
+    "up.",
+    "controller.quota.window.size.seconds": "The length of such a window.",
     "default.replication.factor": "Replicas of a topic when the client does not say.",
     "delete.topic.enable": "Whether topics can be deleted.",
     "fetch.max.bytes": "The largest answer to a fetch, whatever the client allows.",
@@ -109,6 +112,9 @@ BROKER: Final[Mapping[str, str]] = {
     "process.roles": "broker,controller: this node is always both.",
     "producer.id.expiration.check.interval.ms": "How often it is looked for producers to forget.",
     "producer.id.expiration.ms": "A producer that wrote nothing for so long is forgotten.",
+    "quota.window.num": "Over how many windows a client's use is averaged, the one that is not over "
+    "included.",
+    "quota.window.size.seconds": "The length of such a window.",
     "queued.max.request.bytes": "Bytes of unfinished requests in memory at one time, of all "
     "connections; the one that goes beyond is closed.",
     "queued.max.requests": "Requests waiting for work at one time; beyond, reading pauses.",

@@ -24,6 +24,8 @@ from ottla.core.effect import (
     Effect,
     Flush,
     Halt,
+    LimitAccepts,
+    Mute,
     Reconfigure,
     Reply,
     WriteWhole,
@@ -64,6 +66,18 @@ class Inspect(Protocol):
     def __call__(
         self, node: Node, connections: Collection[int], damaged: Collection[TopicPartition]
     ) -> list[str]: ...
+
+
+@final
+class SteadyStopwatch:
+    """`core.port.Stopwatch` of a world in which all work takes the same time."""
+
+    def __init__(self) -> None:
+        self._spent_ns = 0
+
+    def spent_ns(self) -> int:
+        self._spent_ns += 50_000
+        return self._spent_ns
 
 
 @final
@@ -125,6 +139,7 @@ class Process:
         self._noted_boot: int | None = None  # the boot of the last process that got ready
         self._unwritten: dict[str, bytes] = {}  # small files that were tried in vain
         self._connections: dict[int, Connection] = {}
+        self._muted: dict[int, tuple[int, list[bytes]]] = {}  # until when, and what came since
         self._groups: dict[TopicPartition, _Group] = {}
         self._wholes: dict[str, bytes] = {}
         self._running: set[TopicPartition | str] = set()
@@ -293,6 +308,7 @@ class Process:
             notice_us = int(self._disk_chance.random() * 1_000_000) if slow else 0
             connection.process_ended(f"the process ended: {life.value}", notice_us)
         self._connections.clear()
+        self._muted.clear()
 
     def _halt(self, reason: str) -> None:
         self.seen.add("halted")
@@ -311,6 +327,7 @@ class Process:
                 shutdown=shutdown,
                 disk=disk,
                 entropy=entropy,
+                stopwatch=SteadyStopwatch(),
                 now_ms=self.now_ms(),
             )
         )
@@ -345,6 +362,9 @@ class Process:
     def arrived(self, connection: Connection, data: bytes) -> None:
         if self.state is not State.UP or self.node is None:
             return
+        if connection.number in self._muted:
+            self._muted[connection.number][1].append(data)
+            return
         server = connection.server
         view = memoryview(data)
         life = self.life
@@ -364,7 +384,24 @@ class Process:
         if self.life == life:
             self._end_turn()
 
+    def _mute(self, connection_id: int, duration_ms: int) -> None:
+        connection = self._connections.get(connection_id)
+        if connection is None:
+            return
+        until_us = self._events.now_us + duration_ms * 1000
+        earlier_us, unread = self._muted.get(connection_id, (0, []))
+        if until_us > earlier_us:
+            self._muted[connection_id] = (until_us, unread)
+            self._events.at(until_us, self._unmute, self.life, connection, until_us)
+
+    def _unmute(self, life: int, connection: Connection, until_us: int) -> None:
+        muted_until_us, unread = self._muted.get(connection.number, (0, []))
+        if self.life == life and muted_until_us == until_us:
+            del self._muted[connection.number]
+            self.arrived(connection, b"".join(unread))
+
     def disconnected(self, connection: Connection) -> None:
+        self._muted.pop(connection.number, None)
         if self._connections.pop(connection.number, None) is not None:
             if self.state in (State.UP, State.STOPPING):
                 self._step(Disconnected(connection.number), None)
@@ -414,8 +451,10 @@ class Process:
                     connection = self._connections.get(effect.connection_id)
                     if connection is not None:
                         connection.close_by_node(effect.reason)
-                case Reconfigure():
+                case Reconfigure() | LimitAccepts():
                     pass  # bounds of a shell that has sockets
+                case Mute():
+                    self._mute(effect.connection_id, effect.duration_ms)
                 case Halt():
                     self._halt(effect.reason)
                     return

@@ -38,9 +38,18 @@ class Origin:
 
 @final
 class Call:
-    """One request's identity: what its answer needs. `slot` is its place in the connection's order."""
+    """One request's identity: what its answer needs. `slot` is its place in the connection's order;
+    `size_bytes` is what it takes on the wire, but for the length before it."""
 
-    __slots__ = ("api_key", "client_id", "correlation_id", "origin", "slot", "version")
+    __slots__ = (
+        "api_key",
+        "client_id",
+        "correlation_id",
+        "origin",
+        "size_bytes",
+        "slot",
+        "version",
+    )
 
     def __init__(
         self,
@@ -50,6 +59,7 @@ class Call:
         correlation_id: int,
         client_id: str | None,
         slot: int,
+        size_bytes: int = 0,
     ) -> None:
         self.origin = origin
         self.api_key = api_key
@@ -57,6 +67,7 @@ class Call:
         self.correlation_id = correlation_id
         self.client_id = client_id
         self.slot = slot
+        self.size_bytes = size_bytes
 
     def __repr__(self) -> str:
         return (
@@ -191,4 +202,5 @@ class ServerConnection:
             raise RemoteProtocolError(f"{origin.peer_host}:{origin.peer_port}: {error}") from None
         slot = self._next_slot
         self._next_slot = slot + 1
-        return Call(origin, api.key, version, correlation_id, client_id, slot), message
+        size_bytes = len(frame)
+        return Call(origin, api.key, version, correlation_id, client_id, slot, size_bytes), message

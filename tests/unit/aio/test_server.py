@@ -15,12 +15,14 @@ import pytest
 import uvloop
 
 from ottla.aio import connection as connection_module
+from ottla.aio import server as server_module
 from ottla.aio.connection import HELD_BYTES_PAUSE, LEAN_PIECE_BYTES, PIECE_BYTES
 from ottla.aio.disk import RealDisk
 from ottla.aio.listen import bind
 from ottla.aio.log_directory import CannotStart
 from ottla.aio.server import Callers, Server
 from ottla.core.port import FileSlice
+from ottla.core.quota.accepts import Accepts
 from ottla.errors import Bug
 from ottla.limits import FETCH_ANSWERS_BYTES_MAX, IN_FLIGHT_PER_CONNECTION_MAX
 from ottla.settings.broker import ConnectionSettings
@@ -42,6 +44,7 @@ from ottla.wire.message.produce import (
     TopicProduceData,
 )
 from ottla.wire.server import Call
+from tests.unit.fakes.quotas import WINDOWS
 
 LIMIT_BYTES = 1_000_000
 
@@ -99,7 +102,9 @@ async def serving(given: ConnectionSettings | None = None) -> AsyncIterator[Worl
         disconnected=world.gone.append,
         broken=world.broken.append,
     )
-    world.server = Server(given or settings(), callers, asyncio.get_running_loop())
+    world.server = Server(
+        given or settings(), callers, asyncio.get_running_loop(), Accepts(WINDOWS)
+    )
     world.server.bind((listener(),))
     await world.server.listen()
     world.port = world.server.bound["PLAINTEXT"].port
@@ -239,6 +244,131 @@ def test_an_earlier_call_without_an_answer_holds_later_ones_back(run: Run) -> No
             world.server.answer(world.calls[1], ApiVersionsResponse())
             world.server.answer(world.calls[0], ApiVersionsResponse())
             assert [(await client.response())[0] for _ in range(3)] == [0, 1, 2]
+            client.close()
+
+    run(scenario)
+
+
+def test_a_muted_connection_is_answered_and_its_next_calls_wait(run: Run) -> None:
+    async def scenario() -> None:
+        async with serving() as world:
+            muted_s = 3600.0
+
+            def on_call(call: Call) -> None:
+                world.server.answer(call, ApiVersionsResponse())
+                if call.origin.connection_id == 1:
+                    world.server.mute(1, int(muted_s * 1000))
+
+            world.on_call = on_call
+            client = await Client.connected(world.port)
+            await client.send(request(0) + request(1))
+            assert (await client.response())[0] == 0
+            await client.send(request(2))
+            other = await Client.connected(world.port)
+            for number in range(20):  # the loop goes on for others
+                await other.send(request(number))
+                assert (await other.response())[0] == number
+            assert [
+                call.correlation_id for call in world.calls if call.origin.connection_id == 1
+            ] == [0]
+            client.close()
+            other.close()
+
+    run(scenario)
+
+
+def test_a_muted_connection_goes_on_when_its_time_is_over(run: Run) -> None:
+    async def scenario() -> None:
+        async with serving() as world:
+
+            def on_call(call: Call) -> None:
+                world.server.answer(call, ApiVersionsResponse())
+                world.server.mute(1, 5)
+                world.server.mute(1, 1)  # a shorter time takes nothing from a longer one
+                world.server.mute(99, 5)
+
+            world.on_call = on_call
+            client = await Client.connected(world.port)
+            began_s = asyncio.get_running_loop().time()
+            await client.send(b"".join(request(number) for number in range(5)))
+            assert [(await client.response())[0] for _ in range(5)] == list(range(5))
+            assert asyncio.get_running_loop().time() - began_s >= 0.019
+            client.close()
+            await until(lambda: world.server.connections == 0 or bool(world.gone))
+
+    run(scenario)
+
+
+def test_a_muted_connection_ends_with_the_server(run: Run) -> None:
+    async def scenario() -> None:
+        async with serving() as world:
+            world.on_call = lambda call: world.server.mute(1, 3_600_000)
+            client = await Client.connected(world.port)
+            await client.send(request(0))
+            await until(lambda: len(world.calls) == 1)
+            await world.server.close(0.0)
+            assert await client.rest() == b""
+            assert world.gone == [1]
+            client.close()
+
+    run(scenario)
+
+
+def test_connections_that_come_too_fast_are_held_unread_and_closed(run: Run) -> None:
+    async def scenario() -> None:
+        async with serving() as world:
+            world.server.limit_accepts({"127.0.0.1": 0.1})  # one in ten seconds
+            first = await Client.connected(world.port)
+            await first.send(request(0))
+            assert (await first.response())[0] == 0
+            world.server.limit_accepts({"127.0.0.1": 1_000_000.0, None: 0.0001})
+            fast = await Client.connected(world.port)
+            await fast.send(request(1))
+            assert (await fast.response())[0] == 1
+            world.server.limit_accepts({"127.0.0.1": 0.0001})
+            held = await Client.connected(world.port)
+            await held.send(request(2))
+            await first.send(request(3))
+            assert (await first.response())[0] == 3
+            assert world.server.connections == 2
+            assert [call.correlation_id for call in world.calls] == [0, 1, 3]
+            await world.server.close(0.0)
+            assert await held.rest() == b""
+            for client in (first, fast, held):
+                client.close()
+
+    run(scenario)
+
+
+def test_no_more_are_held_than_there_is_room_for(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_module, "HELD_CONNECTIONS_MAX", 1)
+
+    async def scenario() -> None:
+        async with serving() as world:
+            world.server.limit_accepts({None: 0.0001})
+            held = await Client.connected(world.port)
+            refused = await Client.connected(world.port)
+            assert await refused.rest() == b""
+            held.socket.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                held.socket.recv(1)
+            held.close()
+            refused.close()
+
+    run(scenario)
+
+
+def test_a_held_connection_is_closed_when_its_time_is_over(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Accepts, "hold_ms", lambda self, now_ms, address: 5)
+
+    async def scenario() -> None:
+        async with serving() as world:
+            client = await Client.connected(world.port)
+            assert await client.rest() == b""
+            assert world.server.connections == 0
+            assert world.gone == []
             client.close()
 
     run(scenario)

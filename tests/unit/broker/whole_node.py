@@ -4,12 +4,12 @@ Flushes wait until a test performs them, so that a test can look at the moment b
 its fsync, and can cut the power there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from ottla.broker.node import Node
 from ottla.broker.wiring import Premises, assemble
-from ottla.core.effect import Close, Effect, Flush, Halt, Reply, WriteWhole
+from ottla.core.effect import Close, Effect, Flush, Halt, LimitAccepts, Mute, Reply, WriteWhole
 from ottla.core.event import Disconnected, Event, Flushed, Received, Ticked
 from ottla.core.log.recovery import Shutdown
 from ottla.core.replica.log_dirs import GivenDir
@@ -23,6 +23,7 @@ from ottla.wire.client import ClientConnection
 from ottla.wire.server import Origin, ServerConnection
 from tests.unit.core.replica.house import Counting
 from tests.unit.fakes.disk import MemoryDisk
+from tests.unit.fakes.quotas import SetStopwatch
 
 A = TypeVar("A", bound=Message)
 
@@ -51,6 +52,9 @@ class WholeNode:
         self.flushes: list[Flush] = []
         self.closed: dict[int, str] = {}
         self.halted: str | None = None
+        self.stopwatch = SetStopwatch()
+        self.mutes: list[tuple[int, int]] = []  # connection and milliseconds
+        self.accept_rates: Mapping[str | None, float] = {}
         self._connections: dict[int, Peer] = {}
         self.node: Node = assemble(
             Premises(
@@ -62,6 +66,7 @@ class WholeNode:
                 shutdown=shutdown,
                 disk=disk,
                 entropy=self.entropy,
+                stopwatch=self.stopwatch,
                 now_ms=now_ms,
                 keeps_partitions=keeps_partitions,
                 other_dirs=tuple(
@@ -98,6 +103,10 @@ class WholeNode:
                     self.disk_of(effect.log_dir).write_whole(effect.path, effect.data)
                 case Close():
                     self.closed[effect.connection_id] = effect.reason
+                case Mute():
+                    self.mutes.append((effect.connection_id, effect.duration_ms))
+                case LimitAccepts():
+                    self.accept_rates = effect.rates
                 case Halt():
                     self.halted = effect.reason
 

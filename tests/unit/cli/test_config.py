@@ -10,7 +10,7 @@ import pytest
 
 from ottla.aio.broker import Broker
 from ottla.aio.client import Client
-from ottla.cli import config, topic
+from ottla.cli import config, quota, topic
 from ottla.client.configs import Config, Kind, Resource
 from ottla.client.metadata import Address
 from ottla.settings.broker import broker_settings
@@ -143,8 +143,9 @@ def test_a_resource_is_named(words: tuple[str, ...], resource: Resource) -> None
 @pytest.mark.parametrize(
     "words",
     [
-        ("describe",),
         ("describe", "--topic", "t", "--group", "g"),
+        ("describe", "--ip", "::1", "--ip-defaults"),
+        ("describe", "--client-id", ""),
         ("describe", "--broker", "x"),
         ("alter", "--topic", "t", "--set", "a"),
         ("alter", "--topic", "t", "--unset", "a=b"),
@@ -160,3 +161,63 @@ def test_wrong_usage_is_refused(words: tuple[str, ...], capsys: pytest.CaptureFi
 def test_a_command_that_changes_nothing_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
     assert config.run(parsed(config, "alter", "--topic", "t")) == 2
     assert "Nothing to change" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "explanation"),
+    [
+        (("describe",), "Give one of"),
+        (("describe", "--topic", "t", "--user", "u"), "Give one of"),
+        (("alter", "--user", "u"), "Nothing to change"),
+        (("alter", "--user", "u", "--append", "request_percentage=1"), "A quota is a number"),
+        (("alter", "--user", "u", "--set", "request_percentage=much"), "a number is expected"),
+    ],
+)
+def test_a_command_about_quotas_must_make_sense(
+    words: tuple[str, ...], explanation: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert config.run(parsed(config, *words)) == 2
+    assert explanation in capsys.readouterr().err
+
+
+def test_quotas_are_altered_and_described(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told: list[str] = []
+
+    async def scenario(client: Client) -> None:
+        async def alter(*words: str, dry_run: bool = False, **changes: float | None) -> int:
+            entity = quota.entity_of(parsed(config, "describe", *words))
+            return await quota.alter(client, entity, changes, dry_run=dry_run)
+
+        async def describe(*words: str) -> None:
+            entity = quota.entity_of(parsed(config, "describe", *words))
+            assert await quota.describe(client, entity) == 0
+            told.append("".join(capsys.readouterr()))
+
+        assert await alter("--client-id", "c", producer_byte_rate=1024, request_percentage=2.5) == 0
+        assert await alter("--client-id", "c", "--user-defaults", request_percentage=7) == 0
+        assert await alter("--ip", "::1", dry_run=True, connection_creation_rate=7) == 0
+        assert await alter("--ip", "nowhere", connection_creation_rate=7) == 1
+        told.append("".join(capsys.readouterr()))
+        await describe("--client-id", "c")
+        await describe("--user-defaults", "--client-id", "c")
+        await describe("--ip", "::1")
+        assert await alter("--client-id", "c", producer_byte_rate=None) == 0
+        capsys.readouterr()
+        await describe("--client-id", "c")
+
+    with_broker(tmp_path, scenario)
+    assert told == [
+        (
+            "Completed updating config for client-id 'c'.\n"
+            "Completed updating config for the default user-principal, client-id 'c'.\n"
+            "The quotas of ip '::1' may be changed so.\n"
+            "ottla: The quotas of ip 'nowhere' were not changed: INVALID_REQUEST: 'nowhere' is not a "
+            "valid IP address\n"
+        ),
+        "Quota configs for client-id 'c' are producer_byte_rate=1024.0, request_percentage=2.5\n",
+        "Quota configs for the default user-principal, client-id 'c' are request_percentage=7.0\n",
+        "",
+        "Quota configs for client-id 'c' are request_percentage=2.5\n",
+    ]

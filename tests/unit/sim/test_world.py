@@ -5,6 +5,7 @@ from collections.abc import Collection
 import pytest
 
 from ottla.broker.node import Node
+from ottla.core.quota.quotas import Quotas
 from ottla.sim.draw import draw_plan
 from ottla.sim.history import Create, Life, LifeMark, Listing, Outcome, Read, Send
 from ottla.sim.script import parse_plan
@@ -138,3 +139,22 @@ def test_drawn_worlds_are_various_and_keep_every_promise() -> None:
 def test_a_quarter_of_all_seeds_is_left_in_peace() -> None:
     quiet = sum(not draw_plan(seed).faults for seed in range(400))
     assert 60 < quiet < 180
+
+
+def test_a_client_above_its_quota_waits_and_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    quotas = {(("user", None),): {"producer_byte_rate": 100.0}}
+    follow = Quotas.follow
+    monkeypatch.setattr(Quotas, "follow", lambda self, _: follow(self, quotas))
+    sends = "\n".join(
+        f"at {60 + n}000 client 1 send topic=t count=9 size_bytes=90" for n in range(4)
+    )
+    plan = parse_plan(PLAN + sends)
+    worlds = [World(plan), World(plan)]
+    histories = [world.run() for world in worlds]
+    for history in histories:
+        assert history.ended
+        assert history.broken == []
+    sent = [[one for one in history.entries if isinstance(one, Send)] for history in histories]
+    assert {one.outcome for one in sent[0]} == {Outcome.OK}
+    assert max(one.ended_us for one in sent[0]) > 500_000, "without quotas all is over by then"
+    assert [one.ended_us for one in sent[0]] == [one.ended_us for one in sent[1]]

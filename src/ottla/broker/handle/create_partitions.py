@@ -1,6 +1,6 @@
 """CreatePartitions: a topic grows, and never shrinks. One row per topic, in the order asked.
 
-Source: KIP-195. Elsewhere: what is refused and why, see `core/controller/topics.py`.
+Source: KIP-195, KIP-599 (quotas). Elsewhere: what is refused and why, see `core/controller/topics.py`.
 """
 
 from collections import Counter
@@ -12,6 +12,7 @@ from ottla.core.controller.topics import Growth, TopicDefaults, TopicMaker
 from ottla.core.effect import Effect, Reply
 from ottla.core.metadata.image import Image
 from ottla.core.port import Entropy
+from ottla.core.quota.quotas import Quotas
 from ottla.errors import ErrorCode
 from ottla.limits import quoted
 from ottla.wire.message.create_partitions import (
@@ -29,6 +30,8 @@ GAPS: Final[tuple[str, ...]] = (
     "TimeoutMs is not looked at: on one node, partitions are there when the answer can be given at all",
 )
 
+_KNOWS_QUOTAS_SINCE: Final = 3
+
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,9 +39,12 @@ class HandleCreatePartitions:
     controller: Controller
     defaults: TopicDefaults
     entropy: Entropy
+    quotas: Quotas
 
     def __call__(self, now_ms: int, call: Call, request: CreatePartitionsRequest) -> list[Effect]:
-        maker = TopicMaker(self.controller.latest, self.defaults, self.entropy)
+        strict = call.version >= _KNOWS_QUOTAS_SINCE
+        quota = self.quotas.mutations(now_ms, call, strict=strict)
+        maker = TopicMaker(self.controller.latest, self.defaults, self.entropy, quota)
         times = Counter(topic.name for topic in request.topics)
         rows: dict[str, CreatePartitionsTopicResult] = {}
         for topic in request.topics:
@@ -56,6 +62,7 @@ class HandleCreatePartitions:
                 row.error_code = refused.error
                 row.error_message = refused.message
         response = CreatePartitionsResponse(results=list(rows.values()))
+        response.throttle_time_ms = quota.throttle_ms
         records = () if request.validate_only else tuple(maker.records)
         return self.controller.submit(now_ms, records, _Answer(call, response))
 
@@ -83,4 +90,5 @@ class _Answer:
             row if row.error_code else CreatePartitionsTopicResult(row.name, error, message)
             for row in self._response.results
         ]
-        return [Reply(self._call, CreatePartitionsResponse(results=rows))]
+        throttle_ms = self._response.throttle_time_ms
+        return [Reply(self._call, CreatePartitionsResponse(throttle_ms, rows))]

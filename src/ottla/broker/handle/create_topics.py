@@ -2,7 +2,8 @@
 
 The answer leaves when the topics are committed and their partitions can be used.
 
-Source: KIP-4, KIP-464 (defaults), KIP-525 (the answer tells the configuration), KIP-516 (ids).
+Source: KIP-4, KIP-464 (defaults), KIP-525 (the answer tells the configuration), KIP-516 (ids),
+KIP-599 (quotas).
 Elsewhere: what is refused and why, see `core/controller/topics.py`.
 """
 
@@ -16,6 +17,7 @@ from ottla.core.controller.topics import Created, NewTopic, Refused, TopicDefaul
 from ottla.core.effect import Effect, Reply
 from ottla.core.metadata.image import Image
 from ottla.core.port import Entropy
+from ottla.core.quota.quotas import Quotas
 from ottla.errors import ErrorCode
 from ottla.limits import CONFIG_ROWS_PER_ANSWER_MAX, quoted
 from ottla.settings.describe import BrokerLayers, describe_topic
@@ -37,6 +39,8 @@ GAPS: Final[tuple[str, ...]] = (
 
 _TELLS_CONFIGS_SINCE: Final = 5
 
+_KNOWS_QUOTAS_SINCE: Final = 6
+
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,9 +49,12 @@ class HandleCreateTopics:
     defaults: TopicDefaults
     in_force: InForce
     entropy: Entropy
+    quotas: Quotas
 
     def __call__(self, now_ms: int, call: Call, request: CreateTopicsRequest) -> list[Effect]:
-        maker = TopicMaker(self.controller.latest, self.defaults, self.entropy)
+        strict = call.version >= _KNOWS_QUOTAS_SINCE
+        quota = self.quotas.mutations(now_ms, call, strict=strict)
+        maker = TopicMaker(self.controller.latest, self.defaults, self.entropy, quota)
         times = Counter(topic.name for topic in request.topics)
         rows: dict[str, CreatableTopicResult] = {}
         described = _Described(self.in_force.layers)
@@ -65,6 +72,7 @@ class HandleCreateTopics:
             else:
                 rows[topic.name] = _created_row(made, call.version, described)
         response = CreateTopicsResponse(topics=list(rows.values()))
+        response.throttle_time_ms = quota.throttle_ms
         records = () if request.validate_only else tuple(maker.records)
         return self.controller.submit(now_ms, records, _Answer(call, response))
 
@@ -130,7 +138,8 @@ class _Answer:
             row if row.error_code else _refused_row(row.name, error, message)
             for row in self._response.topics
         ]
-        return [Reply(self._call, CreateTopicsResponse(topics=rows))]
+        throttle_ms = self._response.throttle_time_ms
+        return [Reply(self._call, CreateTopicsResponse(throttle_ms, rows))]
 
 
 def _asked(topic: CreatableTopic) -> NewTopic:

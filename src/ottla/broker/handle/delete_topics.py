@@ -1,6 +1,6 @@
 """DeleteTopics, by name or by id: one row per topic, in the order asked.
 
-Source: KIP-4, KIP-516 (ids). Apache Kafka shuffles the rows, to hide from those who may not see a
+Source: KIP-4, KIP-516 (ids), KIP-599 (quotas). Apache Kafka shuffles the rows, to hide from those who may not see a
 topic whether it is there; that is for the day when there is access control.
 """
 
@@ -13,6 +13,8 @@ from ottla.core.controller.controller import Controller
 from ottla.core.controller.topics import decide_delete
 from ottla.core.effect import Effect, Reply
 from ottla.core.metadata.image import Image
+from ottla.core.quota.mutation import EXCEEDED
+from ottla.core.quota.quotas import Quotas
 from ottla.errors import ErrorCode
 from ottla.limits import quoted
 from ottla.types import ZERO_UUID, Uuid, uuid_to_text
@@ -31,6 +33,7 @@ GAPS: Final[tuple[str, ...]] = (
 
 _BY_STATE_SINCE: Final = 6
 _DISABLED_SINCE: Final = 3
+_KNOWS_QUOTAS_SINCE: Final = 5
 
 
 class _Asked(NamedTuple):
@@ -43,6 +46,7 @@ class _Asked(NamedTuple):
 class HandleDeleteTopics:
     controller: Controller
     delete_enabled: bool
+    quotas: Quotas
 
     def __call__(self, now_ms: int, call: Call, request: DeleteTopicsRequest) -> list[Effect]:
         asked = _asked(call.version, request)
@@ -52,8 +56,18 @@ class HandleDeleteTopics:
         times = Counter(asked)
         meant = Counter(_topic_id(one, latest) for one in times)
         rows = [_row(one, times[one], meant, latest) for one in times]
-        doomed = [row.topic_id for row in rows if row.error_code == ErrorCode.NONE]
-        answer = _Answer(call, DeleteTopicsResponse(responses=rows))
+        strict = call.version >= _KNOWS_QUOTAS_SINCE
+        quota = self.quotas.mutations(now_ms, call, strict=strict)
+        doomed = []
+        for row in rows:
+            if row.error_code:
+                continue
+            if quota.take(len(latest.topic_ids[row.topic_id].partitions)):
+                doomed.append(row.topic_id)
+            else:
+                row.error_code, row.error_message = EXCEEDED
+        response = DeleteTopicsResponse(throttle_time_ms=quota.throttle_ms, responses=rows)
+        answer = _Answer(call, response)
         return self.controller.submit(now_ms, decide_delete(latest, doomed), answer)
 
 
@@ -138,4 +152,5 @@ class _Answer:
             row if row.error_code else _refusal(_Asked(row.name, row.topic_id), error, message)
             for row in self._response.responses
         ]
-        return [Reply(self._call, DeleteTopicsResponse(responses=rows))]
+        throttle_ms = self._response.throttle_time_ms
+        return [Reply(self._call, DeleteTopicsResponse(throttle_ms, rows))]

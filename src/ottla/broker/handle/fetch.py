@@ -19,6 +19,7 @@ from typing import Final, TypeAlias, final
 
 from ottla import probe
 from ottla.core.effect import Effect, Reply
+from ottla.core.quota.quotas import Quotas
 from ottla.core.replica.fetch_session import Asked, Interest, Sessions, rotate
 from ottla.core.replica.leader import CONSUMER, Leader
 from ottla.core.replica.table import ReplicaTable
@@ -62,6 +63,7 @@ class HandleFetch:
     sessions: Sessions
     waiting: WaitList
     bytes_max: int
+    quotas: Quotas
 
     def __call__(self, now_ms: int, call: Call, request: FetchRequest) -> list[Effect]:
         replica_id = request.replica_id
@@ -72,7 +74,9 @@ class HandleFetch:
         asked = self.sessions.resolve(now_ms, call.version, request)
         if isinstance(asked, ErrorCode):
             return [Reply(call, FetchResponse(error_code=asked))]
-        fetch = AwaitingBytes(self, call, asked, request, replica_id)
+        fetch = AwaitingBytes(
+            self, call, asked, request, replica_id, self._bytes_max(call, request)
+        )
         rows, size_bytes, urgent = fetch.read()
         if (
             urgent
@@ -85,6 +89,14 @@ class HandleFetch:
             return fetch.answer(now_ms, rows)
         self.waiting.park(fetch, fetch.awaited, now_ms + request.max_wait_ms)
         return []
+
+    def _bytes_max(self, call: Call, request: FetchRequest) -> int:
+        bytes_max = max(0, min(request.max_bytes, self.bytes_max))
+        if self.quotas.is_set:
+            allowed = self.quotas.fetch_bytes_max(call)
+            if allowed is not None:
+                return min(bytes_max, allowed)
+        return bytes_max
 
 
 @final
@@ -106,13 +118,19 @@ class AwaitingBytes:
     )
 
     def __init__(
-        self, handler: HandleFetch, call: Call, asked: Asked, request: FetchRequest, replica_id: int
+        self,
+        handler: HandleFetch,
+        call: Call,
+        asked: Asked,
+        request: FetchRequest,
+        replica_id: int,
+        bytes_max: int,
     ) -> None:
         self.call = call
         self._handler = handler
         self._asked = asked
         self._replica_id = replica_id
-        self._bytes_max = max(0, min(request.max_bytes, handler.bytes_max))
+        self._bytes_max = bytes_max
         self._committed = request.isolation_level == _READ_COMMITTED
         self._special = self._committed or replica_id != CONSUMER
         self.min_bytes = min(request.min_bytes, self._bytes_max)
@@ -307,6 +325,12 @@ class AwaitingBytes:
     def answer(self, now_ms: int, rows: list[Row]) -> list[Effect]:
         asked = self._asked
         session = asked.session
+        quotas = self._handler.quotas
+        if quotas.is_set:
+            size_bytes = sum(len(data.records) for _, data in rows if data.records)
+            throttle_ms = quotas.fetch(now_ms, self.call, size_bytes)
+            if throttle_ms:
+                return [Reply(self.call, self._throttled(throttle_ms))]
         session_id = self._handler.sessions.answer(now_ms, asked)
         if isinstance(session_id, ErrorCode):
             assert session is not None
@@ -329,6 +353,17 @@ class AwaitingBytes:
         if session is not None and served:
             rotate(session, served)
         return [Reply(self.call, FetchResponse(session_id=session_id, responses=topics))]
+
+    def _throttled(self, throttle_ms: int) -> FetchResponse:
+        """Nothing, and when to come again; the session stays as it was, and none begins."""
+        asked = self._asked
+        session = asked.session
+        if session is None:
+            return FetchResponse(throttle_time_ms=throttle_ms)
+        error = ErrorCode.NONE
+        if session.epoch != asked.epoch:
+            error = ErrorCode.INVALID_FETCH_SESSION_EPOCH
+        return FetchResponse(throttle_ms, error, session.id)
 
 
 def _available_bytes(leader: Leader, interest: Interest, end: int) -> int | None:

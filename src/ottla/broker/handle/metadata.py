@@ -26,6 +26,7 @@ from ottla.core.metadata.reach import (
     offline_replicas,
 )
 from ottla.core.port import Entropy
+from ottla.core.quota.quotas import Quotas
 from ottla.errors import ErrorCode
 from ottla.settings.broker import BrokerSettings
 from ottla.types import NO_LEADER, ZERO_UUID, Uuid
@@ -60,6 +61,7 @@ class HandleMetadata:
     reach: Reach
     settings: BrokerSettings
     entropy: Entropy
+    quotas: Quotas
 
     def __call__(self, now_ms: int, call: Call, request: MetadataRequest) -> list[Effect]:
         if not _is_well_formed(call.version, request):
@@ -74,7 +76,8 @@ class HandleMetadata:
             partitions=self.settings.topics.partitions,
             replication_factor=self.settings.topics.replication_factor,
         )
-        maker = TopicMaker(latest, defaults, self.entropy)
+        quota = self.quotas.mutations(now_ms, call, strict=False)
+        maker = TopicMaker(latest, defaults, self.entropy, quota)
         errors: dict[str, ErrorCode] = {}
         for name in missing:
             if name in latest.topics:
@@ -82,7 +85,7 @@ class HandleMetadata:
             made = maker.make(auto_created(name, self.settings))
             if isinstance(made, Refused):
                 errors[name] = made.error
-        answer = _Answer(self, call, request, errors)
+        answer = _Answer(self, call, request, errors, quota.throttle_ms)
         return self.controller.submit(now_ms, tuple(maker.records), answer)
 
     def _missing(self, version: int, request: MetadataRequest) -> list[str]:
@@ -131,7 +134,7 @@ class HandleMetadata:
 class _Answer:
     """A Metadata call that waits for topics it caused to be created."""
 
-    __slots__ = ("_call", "_errors", "_handle", "_request")
+    __slots__ = ("_call", "_errors", "_handle", "_request", "_throttle_ms")
 
     def __init__(
         self,
@@ -139,14 +142,17 @@ class _Answer:
         call: Call,
         request: MetadataRequest,
         errors: dict[str, ErrorCode],
+        throttle_ms: int,
     ) -> None:
         self._handle = handle
         self._call = call
         self._request = request
         self._errors = errors
+        self._throttle_ms = throttle_ms
 
     def committed(self, image: Image) -> list[Effect]:
         response = self._handle.response(image, self._call, self._request, self._errors)
+        response.throttle_time_ms = self._throttle_ms
         return [Reply(self._call, response)]
 
     def refused(self, error: ErrorCode, message: str) -> list[Effect]:

@@ -30,6 +30,7 @@ from ottla.core.metadata.records import (
 )
 from ottla.core.metadata.snapshot import partition_record
 from ottla.core.port import Entropy
+from ottla.core.quota.mutation import EXCEEDED, UNMETERED, MutationQuota
 from ottla.errors import ErrorCode
 from ottla.limits import PARTITIONS_PER_BROKER_MAX, PARTITIONS_PER_REQUEST_MAX, quoted
 from ottla.settings.topic import check_topic_overrides
@@ -103,11 +104,18 @@ class TopicMaker:
         "_image",
         "_in_dirs",
         "_names",
+        "_quota",
         "_room",
         "records",
     )
 
-    def __init__(self, image: Image, defaults: TopicDefaults, entropy: Entropy) -> None:
+    def __init__(
+        self,
+        image: Image,
+        defaults: TopicDefaults,
+        entropy: Entropy,
+        quota: MutationQuota = UNMETERED,
+    ) -> None:
         self._image = image
         self._defaults = defaults
         self._entropy = entropy
@@ -116,6 +124,7 @@ class TopicMaker:
         )
         self._names: dict[str, None] = {}
         self._in_dirs: dict[int, dict[Uuid, int]] = {}  # partitions, where a broker has a choice
+        self._quota = quota
         self._held = sum(len(topic.partitions) for topic in image.topics.values())
         self._room = PARTITIONS_PER_REQUEST_MAX
         self.records: list[MetadataRecord] = []
@@ -134,6 +143,8 @@ class TopicMaker:
         full = self._check_room(len(placed), 1 + len(topic.configs))
         if full is not None:
             return full
+        if not self._quota.take(len(placed)):
+            return Refused(*EXCEEDED)
         return self._write(topic, placed)
 
     def grow(self, growth: Growth) -> Refused | None:
@@ -175,6 +186,8 @@ class TopicMaker:
                 wrong = self._check_replicas(number, one, replicas)
                 if wrong is not None:
                     return wrong
+        if not self._quota.take(more):
+            return Refused(*EXCEEDED)
         self._room -= more
         self._held += more
         self.records += self._partitions(topic.topic_id, placed, have)

@@ -4,7 +4,7 @@ Promises: an `Image` never changes; `apply` makes the next one and says what dif
 follows the log touches only what changed. Folding the same records always gives the same image: a
 restart is `fold` from the beginning.
 
-What has no meaning here yet (access control, quotas, credentials, tokens) is kept record by record
+What has no meaning here yet (access control, credentials, tokens) is kept record by record
 under its identity, so that a snapshot can write it again and a later version of Ottla, or Apache
 Kafka on the same directory, misses nothing.
 
@@ -18,6 +18,7 @@ from typing import Final, TypeAlias, assert_never, final
 
 from ottla.core.metadata.broker import BrokerImage, Endpoint, registered, reregistered
 from ottla.core.metadata.partition import PartitionImage, TopicImage, changed, made
+from ottla.core.metadata.quota import QuotaEntity, entity_of
 from ottla.core.metadata.records import (
     AbortTransactionRecord,
     AccessControlEntryRecord,
@@ -99,6 +100,7 @@ class Delta:
     changed: tuple[TopicChange, ...] = ()
     configs_changed: tuple[ConfigKey, ...] = ()
     brokers_changed: tuple[int, ...] = ()
+    quotas_changed: bool = False
 
 
 @final
@@ -114,6 +116,7 @@ class Image:
     configs: Mapping[ConfigKey, Mapping[str, str]] = field(default_factory=dict)
     brokers: Mapping[int, BrokerImage] = field(default_factory=dict)
     features: Mapping[str, int] = field(default_factory=dict)
+    quotas: Mapping[QuotaEntity, Mapping[str, float]] = field(default_factory=dict)
     next_producer_id: int = 0
     kept: Mapping[KeptKey, MetadataRecord] = field(default_factory=dict)
 
@@ -174,6 +177,7 @@ class _Fold:
         "_kept",
         "_next_producer_id",
         "_open",
+        "_quotas",
         "_removed",
         "_topics",
         "_touched",
@@ -186,6 +190,7 @@ class _Fold:
         self._configs: dict[ConfigKey, Mapping[str, str]] | None = None
         self._brokers: dict[int, BrokerImage] | None = None
         self._features: dict[str, int] | None = None
+        self._quotas: dict[QuotaEntity, Mapping[str, float]] | None = None
         self._kept: dict[KeptKey, MetadataRecord] | None = None
         self._next_producer_id = before.next_producer_id
         self._configs_changed: dict[ConfigKey, None] = {}
@@ -224,6 +229,8 @@ class _Fold:
                 self._drop_broker(record.broker_id)
             case FeatureLevelRecord():
                 self._feature(record)
+            case ClientQuotaRecord():
+                self._quota(record)
             case ProducerIdsRecord():
                 self._next_producer_id = record.next_producer_id
             case ClearElrRecord():
@@ -355,6 +362,20 @@ class _Fold:
         else:
             self._features[record.name] = record.feature_level
 
+    def _quota(self, record: ClientQuotaRecord) -> None:
+        if self._quotas is None:
+            self._quotas = dict(self._before.quotas)
+        entity = entity_of(record.entity)
+        values = dict(self._quotas.get(entity, ()))
+        if record.remove:
+            values.pop(record.key, None)
+        else:
+            values[record.key] = record.value
+        if values:
+            self._quotas[entity] = values
+        else:
+            self._quotas.pop(entity, None)
+
     def _keep(
         self,
         record: (
@@ -364,7 +385,6 @@ class _Fold:
             | RemoveUserScramCredentialRecord
             | DelegationTokenRecord
             | RemoveDelegationTokenRecord
-            | ClientQuotaRecord
             | RegisterControllerRecord
             | UnregisterControllerRecord
             | ZkMigrationStateRecord
@@ -407,6 +427,7 @@ class _Fold:
             configs=self._config_map(),
             brokers=before.brokers if self._brokers is None else self._brokers,
             features=before.features if self._features is None else self._features,
+            quotas=before.quotas if self._quotas is None else self._quotas,
             next_producer_id=self._next_producer_id,
             kept=before.kept if self._kept is None else self._kept,
         )
@@ -430,6 +451,7 @@ class _Fold:
             changed=tuple(changed),
             configs_changed=tuple(key for key in self._configs_changed if key not in fresh),
             brokers_changed=tuple(self._brokers_changed),
+            quotas_changed=self._quotas is not None,
         )
 
 
@@ -441,7 +463,6 @@ def _identity(
         | RemoveUserScramCredentialRecord
         | DelegationTokenRecord
         | RemoveDelegationTokenRecord
-        | ClientQuotaRecord
         | RegisterControllerRecord
         | UnregisterControllerRecord
         | ZkMigrationStateRecord
@@ -459,11 +480,6 @@ def _identity(
             return ("scram", record.name, record.mechanism), True
         case DelegationTokenRecord() | RemoveDelegationTokenRecord():
             return ("token", record.token_id), isinstance(record, RemoveDelegationTokenRecord)
-        case ClientQuotaRecord():
-            entity: list[str | None] = []
-            for part in sorted(record.entity, key=lambda part: part.entity_type):
-                entity += (part.entity_type, part.entity_name)
-            return ("quota", record.key, *entity), record.remove
         case RegisterControllerRecord() | UnregisterControllerRecord():
             gone = isinstance(record, UnregisterControllerRecord)
             return ("controller", record.controller_id), gone

@@ -17,6 +17,7 @@ from ottla import probe
 from ottla.core.metadata.image import BrokerImage, Image, PartitionImage
 from ottla.core.metadata.records import (
     DIRECTORIES_SINCE,
+    ClientQuotaRecord,
     ConfigRecord,
     Entry,
     FeatureLevelRecord,
@@ -35,6 +36,7 @@ from ottla.record.batch import Batch, batches_untrusted, crc_is_right
 from ottla.record.builder import BatchBuilder
 from ottla.record.control import ControlType, control_batch
 from ottla.types import Uuid
+from ottla.wire.stored.client_quota_record import EntityData
 from ottla.wire.stored.register_broker_record import BrokerEndpoint, BrokerFeature
 from ottla.wire.stored.snapshot_footer_record import SnapshotFooterRecord
 from ottla.wire.stored.snapshot_header_record import SnapshotHeaderRecord
@@ -173,6 +175,10 @@ def records_of(image: Image) -> Iterator[MetadataRecord]:
             yield ConfigRecord(
                 resource_type=resource_type, resource_name=resource, name=name, value=value
             )
+    for entity, quotas in image.quotas.items():
+        for key, rate in quotas.items():
+            parts = [EntityData(entity_type, name) for entity_type, name in entity]
+            yield ClientQuotaRecord(entity=parts, key=key, value=rate)
     keeps_ids = not (probe.MUTANTS and probe.mutant("M62-snapshot-without-ids"))
     if image.next_producer_id > 0 and keeps_ids:
         yield ProducerIdsRecord(

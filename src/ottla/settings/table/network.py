@@ -98,8 +98,8 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     setting("alter.log.dirs.replication.quota.window.num", INT, 11, at_least(1), LOW),
     setting("alter.log.dirs.replication.quota.window.size.seconds", INT, 1, at_least(1), LOW),
     setting("client.quota.callback.class", CLASS, None, None, LOW),
-    setting("controller.quota.window.num", INT, 11, at_least(1), LOW),
-    setting("controller.quota.window.size.seconds", INT, 1, at_least(1), LOW),
+    setting("controller.quota.window.num", INT, 11, at_least(1), LOW, honored=True),
+    setting("controller.quota.window.size.seconds", INT, 1, at_least(1), LOW, honored=True),
     setting(
         "follower.replication.throttled.rate",
         LONG,
@@ -118,8 +118,8 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         CLUSTER_WIDE,
         dynamic_only=True,
     ),
-    setting("quota.window.num", INT, 11, at_least(1), LOW),
-    setting("quota.window.size.seconds", INT, 1, at_least(1), LOW),
+    setting("quota.window.num", INT, 11, at_least(1), LOW, honored=True),
+    setting("quota.window.size.seconds", INT, 1, at_least(1), LOW, honored=True),
     setting(
         "replica.alter.log.dirs.io.max.bytes.per.second",
         LONG,

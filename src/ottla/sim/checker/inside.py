@@ -36,6 +36,7 @@ def check_bounds(node: Node, connections: Collection[int]) -> list[str]:
         node.replicas.check_invariants()
         node.controller.check_invariants()
         node.groups.check_invariants()
+        node.quotas.check_invariants()
         handle = getattr(node.routes._routes.get(fetch.API_KEY), "_handle", None)
         if isinstance(handle, HandleFetch):
             handle.sessions.check_invariants()

@@ -16,6 +16,7 @@ from ottla.record.record import records_untrusted
 from ottla.wire.message.fetch import FetchPartition, FetchRequest, FetchTopic
 from ottla.wire.message.produce import PartitionProduceData, ProduceRequest, TopicProduceData
 from tests.unit.core.replica.house import House, batch
+from tests.unit.fakes.quotas import no_quotas
 
 PARTITIONS = 5
 
@@ -31,7 +32,7 @@ class World:
         self.topic_id = self.house.create("t", PARTITIONS, {"internal.segment.bytes": "600"})
         self.handle_produce = HandleProduce(self.house.table, self.house.waiting)
         self.handle_fetch = HandleFetch(
-            self.house.table, self.house.sessions, self.house.waiting, 1 << 20
+            self.house.table, self.house.sessions, self.house.waiting, 1 << 20, no_quotas()
         )
         self.flushes: list[Flush] = []
         self.appended: list[list[bytes]] = [[] for _ in range(PARTITIONS)]

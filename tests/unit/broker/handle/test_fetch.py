@@ -33,6 +33,7 @@ from tests.unit.core.replica.house import (
     replies,
     topic_id_of,
 )
+from tests.unit.fakes.quotas import no_quotas
 
 VERSIONS = range(fetch.VERSIONS[0], fetch.VERSIONS[1] + 1)
 BY_NAME, BY_ID = 12, 18
@@ -96,7 +97,11 @@ def ask(
         ],
     )
     handle = HandleFetch(
-        house.table, house.sessions, house.waiting, house.settings.fetch.response_bytes_max
+        house.table,
+        house.sessions,
+        house.waiting,
+        house.settings.fetch.response_bytes_max,
+        no_quotas(),
     )
     return handle(house.now_ms, house.call(fetch.API_KEY, version), request)
 

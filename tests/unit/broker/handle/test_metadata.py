@@ -31,6 +31,7 @@ from tests.unit.core.controller.one_node import (
     settings,
     start,
 )
+from tests.unit.fakes.quotas import no_quotas
 
 EVERY = range(VERSIONS[0], VERSIONS[1] + 1)
 
@@ -58,6 +59,7 @@ def handler(node: OneNode, **given: str) -> HandleMetadata:
         reach=REACH,
         settings=settings(**given),
         entropy=SeededEntropy(2),
+        quotas=no_quotas(),
     )
 
 

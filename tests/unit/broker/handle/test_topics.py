@@ -36,6 +36,7 @@ from tests.unit.core.controller.one_node import (
     in_force,
     start,
 )
+from tests.unit.fakes.quotas import no_quotas
 
 
 def versions(module_versions: tuple[int, int]) -> range:
@@ -53,6 +54,7 @@ def creator(node: OneNode) -> HandleCreateTopics:
         defaults=DEFAULTS,
         in_force=in_force(log_retention_ms="123456"),
         entropy=SeededEntropy(len(node.image.topics) + 5),
+        quotas=no_quotas(),
     )
 
 
@@ -190,7 +192,10 @@ def grow(
     validate_only: bool = False,
 ) -> CreatePartitionsResponse:
     handle = HandleCreatePartitions(
-        controller=node.controller, defaults=DEFAULTS, entropy=SeededEntropy()
+        controller=node.controller,
+        defaults=DEFAULTS,
+        entropy=SeededEntropy(),
+        quotas=no_quotas(),
     )
     request = CreatePartitionsRequest(topics=topics, validate_only=validate_only)
     return ask(node, handle, request, version, CreatePartitionsResponse)
@@ -246,7 +251,9 @@ def test_growth_the_disk_refuses(node: OneNode) -> None:
 def delete(
     node: OneNode, request: DeleteTopicsRequest, version: int, *, enabled: bool = True
 ) -> DeleteTopicsResponse:
-    handle = HandleDeleteTopics(controller=node.controller, delete_enabled=enabled)
+    handle = HandleDeleteTopics(
+        controller=node.controller, delete_enabled=enabled, quotas=no_quotas()
+    )
     return ask(node, handle, request, version, DeleteTopicsResponse)
 
 
@@ -311,7 +318,7 @@ def test_deletion_can_be_disabled(node: OneNode, version: int, error: ErrorCode)
 
 def test_a_topic_being_deleted_is_gone_for_the_next_request(node: OneNode) -> None:
     create(node, topic("a"))
-    handle = HandleDeleteTopics(controller=node.controller, delete_enabled=True)
+    handle = HandleDeleteTopics(controller=node.controller, delete_enabled=True, quotas=no_quotas())
     request = DeleteTopicsRequest(topic_names=["a"])
     node.perform(handle(1, call(20, 5), request))
     node.perform(handle(1, call(20, 5, slot=1), request))

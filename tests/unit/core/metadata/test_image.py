@@ -259,15 +259,32 @@ def test_features_and_producer_ids_are_what_was_said_last() -> None:
 
 def test_what_has_no_meaning_yet_is_kept_until_it_is_taken_away() -> None:
     scram = UserScramCredentialRecord(name="u", mechanism=1, salt=b"s")
-    quota = ClientQuotaRecord(entity=[EntityData("user", None)], key="k", value=1.5)
-    image = folded(scram, quota)
-    assert list(records_of(image)) == [scram, quota]
+    image = folded(scram)
+    assert list(records_of(image)) == [scram]
     image, _ = change(image, RemoveUserScramCredentialRecord(name="u", mechanism=1))
-    assert list(records_of(image)) == [quota]
-    image, _ = change(
-        image, ClientQuotaRecord(entity=[EntityData("user", None)], key="k", remove=True)
-    )
     assert list(records_of(image)) == []
+
+
+def test_quotas_are_by_entity_and_key_and_survive_a_snapshot() -> None:
+    both = [EntityData("user", None), EntityData("client-id", "c")]
+    bytes_in = ClientQuotaRecord(entity=both, key="producer_byte_rate", value=1.5)
+    bytes_out = ClientQuotaRecord(entity=both[::-1], key="consumer_byte_rate", value=2.0)
+    of_user = ClientQuotaRecord(entity=both[:1], key="producer_byte_rate", value=3.0)
+    image = folded(bytes_in, bytes_out, of_user)
+    entity = (("client-id", "c"), ("user", None))
+    assert image.quotas == {
+        entity: {"producer_byte_rate": 1.5, "consumer_byte_rate": 2.0},
+        (("user", None),): {"producer_byte_rate": 3.0},
+    }
+    assert folded(*records_of(image)).quotas == image.quotas
+    gone = ClientQuotaRecord(entity=both, key="producer_byte_rate", remove=True)
+    after, delta = change(image, gone)
+    assert delta.quotas_changed
+    assert after.quotas[entity] == {"consumer_byte_rate": 2.0}
+    gone = ClientQuotaRecord(entity=both, key="consumer_byte_rate", remove=True)
+    after, _ = change(after, gone)
+    assert entity not in after.quotas
+    assert image.quotas[entity]["producer_byte_rate"] == 1.5, "an image never changes"
 
 
 @pytest.mark.parametrize(
