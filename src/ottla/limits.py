@@ -87,6 +87,10 @@ DECOMPRESSION_RATIO_MAX: Final = 1_000
 DECOMPRESSED_BYTES_MAX: Final = FRAME_BYTES_MAX
 """One batch, whatever a topic's max.message.bytes is: what could have been sent as it is."""
 
+CONVERTED_BYTES_MAX: Final = 2 * 1024 * 1024
+"""Converted for one answer to a client before Kafka 0.11, batches and messages together; the batch
+that passes it is still converted. It takes some ten milliseconds, in which nobody else is served."""
+
 HEADERS_PER_RECORD_MAX: Final = 100_000
 """One record's headers; besides, the bytes for them must be there."""
 

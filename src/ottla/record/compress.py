@@ -249,19 +249,29 @@ def _lz4_size_max(data: memoryview, bytes_max: int) -> int:
     return size_max
 
 
-def lz4_with_right_header_checksum(data: memoryview) -> bytes:
+def lz4_with_right_header_checksum(data: bytes | memoryview) -> bytes:
     """`data` with the header checksum the frame format asks for.
 
-    Writers of magic 0 computed it over the frame's magic too; readers of magic 0 never looked.
+    Writers of magic 0 computed it over the frame's magic too; readers of magic 0 never looked, or
+    computed it alike.
     """
+    return _lz4_with_header_checksum(data, len(_LZ4_MAGIC))
+
+
+def lz4_with_old_header_checksum(data: bytes | memoryview) -> bytes:
+    """`data` with the header checksum that readers of magic 0 expect."""
+    return _lz4_with_header_checksum(data, 0)
+
+
+def _lz4_with_header_checksum(data: bytes | memoryview, checked_from: int) -> bytes:
     if len(data) < 7:
         raise _broken("lz4", "it is cut")
     at = 14 if data[4] & _LZ4_CONTENT_SIZE else 6
     if len(data) <= at:
         raise _broken("lz4", "it is cut")
-    right = bytearray(data)
-    right[at] = _xxh32_below_16(bytes(data[4:at])) >> 8 & 0xFF
-    return bytes(right)
+    changed = bytearray(data)
+    changed[at] = _xxh32_below_16(bytes(data[checked_from:at])) >> 8 & 0xFF
+    return bytes(changed)
 
 
 def _xxh32_below_16(data: bytes) -> int:
