@@ -178,7 +178,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     ),
     _topic("remote.log.copy.disable", BOOLEAN, False, gap=_TIERED),
     _topic("remote.log.delete.on.disable", BOOLEAN, False, gap=_TIERED),
-    _topic("remote.storage.enable", BOOLEAN, False, gap=_TIERED),
+    _topic("remote.storage.enable", BOOLEAN, False, gap=f"{_TIERED}; true is refused"),
     _topic("retention.bytes", LONG, -1, broker="log.retention.bytes"),
     _topic("retention.ms", LONG, 604_800_000, at_least(-1), broker=RETENTION),
     _topic("segment.bytes", INT, 1_073_741_824, at_least(1_048_576), broker="log.segment.bytes"),
