@@ -67,18 +67,20 @@ def python_environment(name: str, *requirements: str) -> Path:
 
 def node_modules() -> Path:
     """The directory of a Node.js project with KafkaJS and its codecs."""
+    return node_project("node", *NODE_PACKAGES)
+
+
+def node_project(name: str, *packages: str) -> Path:
+    """The directory of a Node.js project with these packages."""
     _need("npm", "node")
-    home = CACHE / "node"
+    home = CACHE / name
 
     def make() -> None:
         home.mkdir(parents=True)
         (home / "package.json").write_text('{"private": true}\n')
-        _run(
-            ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", *NODE_PACKAGES],
-            cwd=home,
-        )
+        _run(["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", *packages], cwd=home)
 
-    _once(home, "\n".join(NODE_PACKAGES), make)
+    _once(home, "\n".join(packages), make)
     return home
 
 
@@ -105,16 +107,25 @@ def kcat() -> list[str]:
 
 def java() -> Java:
     """Apache Kafka's jars, and our driver compiled against them."""
+    return _java("java", (HERE / "java" / "pom.xml").read_text(), "Drive.java")
+
+
+def old_java(release: str) -> Java:
+    """The client jar of an old release, and the driver of such compiled against it."""
+    project = (HERE / "java" / "pom-old.xml").read_text().replace("RELEASE", release)
+    return _java(f"java-{release}", project, "DriveOld.java")
+
+
+def _java(name: str, project: str, driver: str) -> Java:
     _need("java", "javac", "mvn")
-    jars = CACHE / "java" / "jars"
-    classes = CACHE / "java" / "classes"
-    project = HERE / "java" / "pom.xml"
-    program = HERE / "drivers" / "Drive.java"
+    jars = CACHE / name / "jars"
+    classes = CACHE / name / "classes"
+    program = HERE / "drivers" / driver
 
     def copy_jars() -> None:
-        # Maven writes its own files beside the project, so the project is copied out of the tree.
+        # Maven writes its own files beside the project, so the project stands outside the tree.
         jars.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(project, jars.parent / "pom.xml")
+        (jars.parent / "pom.xml").write_text(project)
         goal = (
             "dependency:copy-dependencies",
             f"-DoutputDirectory={jars}",
@@ -126,8 +137,8 @@ def java() -> Java:
         classes.mkdir(parents=True)
         _run(["javac", "-nowarn", "-cp", f"{jars}/*", "-d", str(classes), str(program)])
 
-    _once(jars, project.read_text(), copy_jars)
-    _once(classes, project.read_text() + program.read_text(), compile_driver)
+    _once(jars, project, copy_jars)
+    _once(classes, project + program.read_text(), compile_driver)
     return Java(f"{classes}:{jars}/*")
 
 

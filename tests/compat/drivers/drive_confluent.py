@@ -21,6 +21,7 @@ from contract import (
     CONSUME_SECONDS_MAX,
     HEARTBEAT_MS,
     MEMBERS,
+    OPTIONS,
     SESSION_MS,
     Member,
     Refused,
@@ -88,6 +89,7 @@ def produce(bootstrap: str, request: Request) -> list[Request]:
         "compression.type": request["codec"],
         "linger.ms": 5,
         "queue.buffering.max.kbytes": 100_000,
+        **OPTIONS,
     }
     if "idempotent" in request:
         options["enable.idempotence"] = request["idempotent"]
@@ -134,6 +136,7 @@ def consumer(bootstrap: str) -> Any:
             "group.id": "required-but-unused",
             "enable.auto.commit": False,
             "auto.offset.reset": "error",
+            **OPTIONS,
         }
     )
 
@@ -179,6 +182,7 @@ def join(bootstrap: str, request: Request) -> None:
         "session.timeout.ms": SESSION_MS,
         "heartbeat.interval.ms": HEARTBEAT_MS,
         "partition.assignment.strategy": request["strategy"],
+        **OPTIONS,
     }
     if request["instance"] is not None:
         options["group.instance.id"] = request["instance"]
