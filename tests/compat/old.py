@@ -45,7 +45,7 @@ class OldClient:
 def _kafka_python(release: str, speaks: str) -> Callable[[], list[str]]:
     def command() -> list[str]:
         interpreter = install.python_environment(
-            f"kafka-python-{release}", f"kafka-python=={release}", *PYTHON_CODECS[:2]
+            f"kafka-python-{release}", f"kafka-python=={release}", *PYTHON_CODECS[:2], "xxhash"
         )
         program = str(DRIVERS / "drive_kafka_python.py")
         return [str(interpreter), program, "BOOTSTRAP", f"api_version={speaks}"]
@@ -112,7 +112,8 @@ CLIENTS: Final = (
         name="kafka-node 4",
         command=_kafka_node,
         working_directory=install.CACHE / "node-old",
-        codecs=("none", "gzip", "snappy"),
+        codecs=("none", "gzip"),  # snappy needs a compiler
+        timestamps=False,  # it has one for all messages of a request, and shows none
         groups=False,
         nulls=False,
     ),

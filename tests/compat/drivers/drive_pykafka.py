@@ -7,7 +7,7 @@ from typing import Any
 
 from contract import CONSUME_SECONDS_MAX, Request, serve, to_bytes, to_text
 from pykafka import KafkaClient
-from pykafka.common import CompressionType
+from pykafka.common import CompressionType, OffsetType
 
 CODECS = {
     "none": CompressionType.NONE,
@@ -53,8 +53,13 @@ def consume(bootstrap: str, request: Request) -> list[Request]:
     records: list[Request] = []
     deadline = time.monotonic() + CONSUME_SECONDS_MAX
     try:
-        # pykafka names the last offset that was read.
-        consumer.reset_offsets([(part, starts[part.id] - 1) for part in partitions])
+        # pykafka names the last offset that was read, and a negative one is a time.
+        consumer.reset_offsets(
+            [
+                (part, starts[part.id] - 1 if starts[part.id] else OffsetType.EARLIEST)
+                for part in partitions
+            ]
+        )
         while len(records) < request["count"] and time.monotonic() < deadline:
             message = consumer.consume()
             if message is not None:
