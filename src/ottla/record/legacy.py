@@ -155,15 +155,20 @@ def messages_untrusted(entry: LegacyEntry, *, limit: int) -> list[Record]:
 
 def contents_untrusted(wrapper: LegacyEntry, *, limit: int) -> list[LegacyEntry]:
     """The messages of a compressed set as they are written in it, at least one."""
-    codec = wrapper.codec
+    value = message_untrusted(wrapper).value
+    data = set_inside_untrusted(wrapper.codec, wrapper.magic, value, limit)
+    return _inner_entries(data, wrapper.magic)
+
+
+def set_inside_untrusted(codec: int, magic: int, value: bytes | None, limit: int) -> bytes:
+    """What a wrapper's value decompresses to."""
     if codec >= ZSTD:
-        raise RemoteProtocolError(f"message set of magic {wrapper.magic} with codec {codec}")
-    data = message_untrusted(wrapper).value
-    if data is None:
+        raise RemoteProtocolError(f"message set of magic {magic} with codec {codec}")
+    if value is None:
         raise RemoteProtocolError("a compressed message set is null")
-    if codec == LZ4 and wrapper.magic == 0:
-        data = lz4_with_right_header_checksum(memoryview(data))
-    return _inner_entries(decompress_untrusted(codec, data, limit), wrapper.magic)
+    if codec == LZ4 and magic == 0:
+        value = lz4_with_right_header_checksum(value)
+    return decompress_untrusted(codec, value, limit)
 
 
 def _inner_entries(data: bytes, magic: int) -> list[LegacyEntry]:

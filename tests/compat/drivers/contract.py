@@ -112,8 +112,11 @@ class Member:
 
 
 MEMBERS: Final[dict[str, Member]] = {}
-OPTIONS: Final = dict(argument.split("=", 1) for argument in sys.argv[2:])
-"""What the client is to be told besides, wherever it connects."""
+
+
+def client_options() -> dict[str, str]:
+    """What the client is to be told besides, wherever it connects."""
+    return dict(argument.split("=", 1) for argument in sys.argv[2:])
 
 
 def given(bootstrap: str, request: Request) -> Request:

@@ -21,11 +21,11 @@ from contract import (
     CONSUME_SECONDS_MAX,
     HEARTBEAT_MS,
     MEMBERS,
-    OPTIONS,
     SESSION_MS,
     Member,
     Refused,
     Request,
+    client_options,
     given,
     headers_of,
     leave,
@@ -35,6 +35,7 @@ from contract import (
 )
 
 TIMEOUT_SECONDS = 20
+TOLD = client_options()
 # ILLEGAL_GENERATION, UNKNOWN_MEMBER_ID, REBALANCE_IN_PROGRESS; librdkafka's own: nothing to commit,
 # and an assignment that was lost.
 TAKEN_AWAY = (22, 25, 27, -168, -142)
@@ -89,7 +90,7 @@ def produce(bootstrap: str, request: Request) -> list[Request]:
         "compression.type": request["codec"],
         "linger.ms": 5,
         "queue.buffering.max.kbytes": 100_000,
-        **OPTIONS,
+        **TOLD,
     }
     if "idempotent" in request:
         options["enable.idempotence"] = request["idempotent"]
@@ -136,7 +137,7 @@ def consumer(bootstrap: str) -> Any:
             "group.id": "required-but-unused",
             "enable.auto.commit": False,
             "auto.offset.reset": "error",
-            **OPTIONS,
+            **TOLD,
         }
     )
 
@@ -182,7 +183,7 @@ def join(bootstrap: str, request: Request) -> None:
         "session.timeout.ms": SESSION_MS,
         "heartbeat.interval.ms": HEARTBEAT_MS,
         "partition.assignment.strategy": request["strategy"],
-        **OPTIONS,
+        **TOLD,
     }
     if request["instance"] is not None:
         options["group.instance.id"] = request["instance"]

@@ -10,13 +10,13 @@ from contract import (
     CONSUME_SECONDS_MAX,
     HEARTBEAT_MS,
     MEMBERS,
-    OPTIONS,
     SESSION_MS,
     Cannot,
     Member,
     Operation,
     Refused,
     Request,
+    client_options,
     given,
     headers_of,
     leave,
@@ -36,8 +36,8 @@ from kafka.errors import CommitFailedError, KafkaError
 
 SEND_SECONDS_MAX = 30
 SPEAKS: Request = {}
-if "api_version" in OPTIONS:
-    SPEAKS["api_version"] = tuple(int(part) for part in OPTIONS["api_version"].split("."))
+if "api_version" in client_options():
+    SPEAKS["api_version"] = tuple(int(part) for part in client_options()["api_version"].split("."))
 
 
 def admin(bootstrap: str) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from ottla.errors import ErrorCode
+from ottla.limits import MESSAGES_PER_SET_MAX
 from ottla.record.batch import crc_is_right
 from ottla.record.compress import CODEC_BY_NAME, CODECS, GZIP, LZ4, NONE, ZSTD, compress
 from ottla.record.record import Record, records_untrusted
@@ -236,3 +237,16 @@ def test_the_largest_message_holds_for_what_is_sent_and_for_what_is_stored(case:
 def test_what_is_compressed_may_hold_more() -> None:
     assert accepted(wrapped(HALF * 3), SMALL).batch.record_count == 3
     assert accepted(HALF * 3, SMALL, codec=GZIP).batch.record_count == 3
+
+
+def test_a_set_holds_a_bounded_number_of_messages() -> None:
+    one = message(0, b"", magic=0)
+    assert accepted(wrapped(one * 40_000, magic=0)).batch.record_count == 40_000
+    checks = replace(CHECKS, bytes_max=1 << 23, decompressed_bytes_max=1 << 24)
+    for data in (
+        one * (MESSAGES_PER_SET_MAX + 1),
+        wrapped(one * (MESSAGES_PER_SET_MAX + 1), magic=0),
+    ):
+        verdict = judge(data, checks)
+        assert isinstance(verdict, Rejected)
+        assert verdict.error is ErrorCode.MESSAGE_TOO_LARGE
