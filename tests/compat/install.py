@@ -1,7 +1,7 @@
 """What the harness installs for itself, and where: everything below `.compat/`, nothing elsewhere.
 
 Each function makes sure that one tool chain is there and returns how to call it. It asks only the
-package managers a developer would ask (pip, npm, apt, mvn), never an address of its own, and leaves
+package managers a developer would ask (pip, npm, apt, mvn, go), never an address of its own, and leaves
 a stamp with its recipe beside the result: an unchanged recipe costs nothing, a changed one is made
 anew. What can't be installed raises `CannotInstall` with the package manager's own last words, so
 that the table can say why a client is missing instead of leaving it out.
@@ -82,6 +82,29 @@ def node_project(name: str, *packages: str) -> Path:
 
     _once(home, "\n".join(packages), make)
     return home
+
+
+def sarama() -> Path:
+    """Our driver of Sarama's client, compiled."""
+    _need("go")
+    home = CACHE / "sarama"
+    source = HERE / "drivers" / "sarama"
+    files = [source / "go.mod", source / "main.go"]
+
+    def make() -> None:
+        home.mkdir(parents=True)
+        for file in files:
+            shutil.copy(file, home / file.name)
+        # Outside the module, or its packages would be taken for ours.
+        scratch = CACHE / "sarama-build"
+        places = [f"GOPATH={scratch / 'path'}", f"GOCACHE={scratch / 'cache'}"]
+        places.append("GOFLAGS=-modcacherw")
+        _run(["env", *places, "go", "mod", "tidy"], cwd=home)
+        _run(["env", *places, "go", "build", "-o", "drive", "."], cwd=home)
+        shutil.rmtree(scratch)
+
+    _once(home, "\n".join(file.read_text() for file in files), make)
+    return home / "drive"
 
 
 def kcat() -> list[str]:

@@ -20,6 +20,7 @@ from broker import Broker
 from checks import World, Wrong, expect, placed, read_all
 from clients import DRIVERS, PYTHON_CODECS, REFERENCE
 from driver import Driver
+from install import CannotInstall
 from records import Record, awkward_records
 from segments import CODECS
 
@@ -69,6 +70,10 @@ def _kafka_node() -> list[str]:
     return ["node", str(DRIVERS / "drive_kafka_node.js"), "BOOTSTRAP"]
 
 
+def _sarama(speaks: str) -> list[str]:
+    return [str(install.sarama()), "BOOTSTRAP", f"version={speaks}"]
+
+
 def _java(release: str) -> Callable[[], list[str]]:
     return lambda: install.old_java(release).command("DriveOld", "BOOTSTRAP")
 
@@ -101,6 +106,17 @@ CLIENTS: Final = (
     OldClient(name="java 0.9.0.1", command=_java("0.9.0.1"), timestamps=False),
     OldClient(name="java 0.10.2.2", command=_java("0.10.2.2")),
     OldClient(name="java 0.11.0.3", command=_java("0.11.0.3")),
+    *(
+        OldClient(
+            name=f"sarama as {speaks}",
+            command=functools.partial(_sarama, speaks),
+            codecs=codecs,
+            timestamps=speaks.startswith("0.10"),
+            groups=False,  # its groups need 0.10.2, and speak no older messages then
+            nulls=False,
+        )
+        for speaks, codecs in (("0.9.0.1", ("none", "gzip", "snappy")), ("0.10.0.0", OLD_CODECS))
+    ),
     OldClient(
         name="pykafka 2.8",
         command=_pykafka,
@@ -150,11 +166,18 @@ class Started:
         self._broker = broker
         self._log = work / "clients" / f"{client.name.replace(' ', '-')}.log"
         self._driver: Driver | None = None
+        self._missing: CannotInstall | None = None
 
     def driver(self) -> Driver:
+        if self._missing is not None:
+            raise self._missing
         if self._driver is None:
             client = self._client
-            command = client.command()
+            try:
+                command = client.command()
+            except CannotInstall as missing:
+                self._missing = missing
+                raise
             self._driver = Driver(client.name, command, client.working_directory, self._log)
             self._driver.aim_at(self._broker.bootstrap)
         return self._driver
