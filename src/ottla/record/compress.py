@@ -42,6 +42,9 @@ _LZ4_CONTENT_SIZE: Final = 0x08
 _LZ4_CONTENT_CHECKSUM: Final = 0x04
 _LZ4_RESERVED_OR_DICTIONARY: Final = 0x03
 _LZ4_STORED: Final = 0x80000000
+_LZ4_HEADER: Final = _LZ4_MAGIC + b"\x60\x40\x82"
+"""Version 1, independent blocks of up to 64 KiB, the checksum of these two bytes."""
+_LZ4_BLOCK_BYTES: Final = 64 * 1024
 
 _ZSTD_LEVEL: Final = 3
 _ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
@@ -187,13 +190,25 @@ def _xerial_blocks(data: memoryview, bytes_max: int) -> list[memoryview]:
 
 
 def _compress_lz4(data: bytes, level: int | None) -> bytes:
+    """A frame as Kafka's own writer makes it: independent blocks, and no checksum but the header's.
+
+    cramjam's frames have a checksum per block, which Go's readers (pierrec/lz4) compute over what the
+    block decompresses to, against the format, and then refuse.
+    """
     from cramjam import lz4
 
-    # cramjam compresses alike at every level.
-    # The module's `compress` links its blocks, which Kafka's reader refuses.
-    how = lz4.Compressor(level=1, content_checksum=False, block_linked=False)
-    how.compress(data)
-    return bytes(how.finish())
+    out = [_LZ4_HEADER]
+    for at in range(0, len(data), _LZ4_BLOCK_BYTES):
+        plain = data[at : at + _LZ4_BLOCK_BYTES]
+        block = bytes(lz4.compress_block(plain, store_size=False))
+        if len(block) < len(plain):
+            out.append(_LITTLE_UINT.pack(len(block)))
+            out.append(block)
+        else:
+            out.append(_LITTLE_UINT.pack(len(plain) | _LZ4_STORED))
+            out.append(plain)
+    out.append(_LITTLE_UINT.pack(0))
+    return b"".join(out)
 
 
 def _decompress_lz4(data: memoryview, bytes_max: int) -> bytes:
