@@ -87,6 +87,14 @@ DECOMPRESSION_RATIO_MAX: Final = 1_000
 DECOMPRESSED_BYTES_MAX: Final = FRAME_BYTES_MAX
 """One batch, whatever a topic's max.message.bytes is: what could have been sent as it is."""
 
+MESSAGES_PER_SET_MAX: Final = 100_000
+"""Messages that one Produce 0-2 may bring for a partition. They are made records one by one: so many
+take a third of a second, and compressed they fit a few kilobytes. Clients of that age collect 16 KiB."""
+
+CONVERTED_BYTES_MAX: Final = 2 * 1024 * 1024
+"""Converted for one answer to a client before Kafka 0.11, batches and messages together; the batch
+that passes it is still converted. It takes some ten milliseconds, in which nobody else is served."""
+
 HEADERS_PER_RECORD_MAX: Final = 100_000
 """One record's headers; besides, the bytes for them must be there."""
 

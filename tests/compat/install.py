@@ -1,7 +1,7 @@
 """What the harness installs for itself, and where: everything below `.compat/`, nothing elsewhere.
 
 Each function makes sure that one tool chain is there and returns how to call it. It asks only the
-package managers a developer would ask (pip, npm, apt, mvn), never an address of its own, and leaves
+package managers a developer would ask (pip, npm, apt, mvn, go), never an address of its own, and leaves
 a stamp with its recipe beside the result: an unchanged recipe costs nothing, a changed one is made
 anew. What can't be installed raises `CannotInstall` with the package manager's own last words, so
 that the table can say why a client is missing instead of leaving it out.
@@ -84,19 +84,44 @@ def spark() -> tuple[Path, str]:
 
 def node_modules() -> Path:
     """The directory of a Node.js project with KafkaJS and its codecs."""
+    return node_project("node", *NODE_PACKAGES)
+
+
+def node_project(name: str, *packages: str) -> Path:
+    """The directory of a Node.js project with these packages."""
     _need("npm", "node")
-    home = CACHE / "node"
+    home = CACHE / name
 
     def make() -> None:
         home.mkdir(parents=True)
         (home / "package.json").write_text('{"private": true}\n')
-        _run(
-            ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", *NODE_PACKAGES],
-            cwd=home,
-        )
+        _run(["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", *packages], cwd=home)
 
-    _once(home, "\n".join(NODE_PACKAGES), make)
+    _once(home, "\n".join(packages), make)
     return home
+
+
+def sarama() -> Path:
+    """Our driver of Sarama's client, compiled."""
+    _need("go")
+    home = CACHE / "sarama"
+    source = HERE / "drivers" / "sarama"
+    files = [source / "go.mod", source / "main.go"]
+
+    def make() -> None:
+        home.mkdir(parents=True)
+        for file in files:
+            shutil.copy(file, home / file.name)
+        # Outside the module, or its packages would be taken for ours.
+        scratch = CACHE / "sarama-build"
+        places = [f"GOPATH={scratch / 'path'}", f"GOCACHE={scratch / 'cache'}"]
+        places.append("GOFLAGS=-modcacherw")
+        _run(["env", *places, "go", "mod", "tidy"], cwd=home)
+        _run(["env", *places, "go", "build", "-o", "drive", "."], cwd=home)
+        shutil.rmtree(scratch)
+
+    _once(home, "\n".join(file.read_text() for file in files), make)
+    return home / "drive"
 
 
 def kcat() -> list[str]:
@@ -122,16 +147,25 @@ def kcat() -> list[str]:
 
 def java() -> Java:
     """Apache Kafka's jars, and our driver compiled against them."""
+    return _java("java", (HERE / "java" / "pom.xml").read_text(), "Drive.java")
+
+
+def old_java(release: str) -> Java:
+    """The client jar of an old release, and the driver of such compiled against it."""
+    project = (HERE / "java" / "pom-old.xml").read_text().replace("RELEASE", release)
+    return _java(f"java-{release}", project, "DriveOld.java")
+
+
+def _java(name: str, project: str, driver: str) -> Java:
     _need("java", "javac", "mvn")
-    jars = CACHE / "java" / "jars"
-    classes = CACHE / "java" / "classes"
-    project = HERE / "java" / "pom.xml"
-    program = HERE / "drivers" / "Drive.java"
+    jars = CACHE / name / "jars"
+    classes = CACHE / name / "classes"
+    program = HERE / "drivers" / driver
 
     def copy_jars() -> None:
-        # Maven writes its own files beside the project, so the project is copied out of the tree.
+        # Maven writes its own files beside the project, so the project stands outside the tree.
         jars.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(project, jars.parent / "pom.xml")
+        (jars.parent / "pom.xml").write_text(project)
         goal = (
             "dependency:copy-dependencies",
             f"-DoutputDirectory={jars}",
@@ -143,8 +177,8 @@ def java() -> Java:
         classes.mkdir(parents=True)
         _run(["javac", "-nowarn", "-cp", f"{jars}/*", "-d", str(classes), str(program)])
 
-    _once(jars, project.read_text(), copy_jars)
-    _once(classes, project.read_text() + program.read_text(), compile_driver)
+    _once(jars, project, copy_jars)
+    _once(classes, project + program.read_text(), compile_driver)
     return Java(f"{classes}:{jars}/*")
 
 

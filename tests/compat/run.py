@@ -2,7 +2,7 @@
 
     tests/compat/run.py                         Ottla, from this checkout
     tests/compat/run.py --against apache        Apache Kafka, to judge the harness itself
-    tests/compat/run.py --only kcat             one client (may be repeated; also: tools, files, tutorials)
+    tests/compat/run.py --only kcat             one client (may be repeated; also: old, tools, files, tutorials)
     tests/compat/run.py --bootstrap host:port   a broker somebody else runs; its files are not seen
 
 A cell is green, red, or `–` where the client has no such feature; each red one and each remark has
@@ -11,8 +11,8 @@ included. What the clients need goes to `.compat/` (`install.py`), the broker's 
 directory that is kept when something was red.
 
 The pieces: `clients.py` the roster, `drivers/` one program per client, `checks.py` and `groups.py` the
-capabilities, `tools.py` Apache Kafka's command-line tools, `storage.py` the files on disk in both directions,
-`tutorials.py` what learners type.
+capabilities, `old.py` clients before Kafka 0.11, `tools.py` Apache Kafka's command-line tools,
+`storage.py` the files on disk in both directions, `tutorials.py` what learners type.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Final
 
 import groups
+import old
 import storage
 import tools
 import tutorials
@@ -41,7 +42,7 @@ from install import CannotInstall, java
 from segments import CODECS
 from table import Color, Outcome, Table
 
-PARTS: Final = ("tools", "files", "tutorials")
+PARTS: Final = ("old", "tools", "files", "tutorials")
 # Libraries of three makes; each names the assignor it shares with the others.
 MIXED: Final = ("java", "confluent-kafka", "kafka-python-3")
 
@@ -62,6 +63,8 @@ def main() -> int:
             clients = [client for client in CLIENTS if client.name in wanted]
             if clients:
                 tables.append(check_clients(clients, broker, work))
+            if "old" in wanted and options.against == "ottla":  # Kafka 4 cut them off
+                tables.append(check_parts(old.TABLE, functools.partial(old.rows, broker, work)))
             if "tools" in wanted:
                 tables.append(check_parts(tools.TABLE, functools.partial(tools.rows, broker, work)))
         finally:

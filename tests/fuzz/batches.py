@@ -45,9 +45,9 @@ class Batches:
         chance = random.random()
         if chance < 0.5:
             return self._valid()
-        if chance < 0.85:
+        if chance < 0.77:
             return self._lying()
-        if chance < 0.9:
+        if chance < 0.8:
             return self._valid() + random.choice((self._valid(), b"\0", bytes(11), bytes(61)))
         if chance < 0.95:
             return _legacy(random)
@@ -126,18 +126,42 @@ class Batches:
 
 
 def _legacy(random: Random) -> bytes:
-    """A message of magic 0 or 1, compressed ones with messages inside, and inside those again."""
+    """A message set of magic 0 or 1: plain messages, wrappers, wrappers in wrappers, bombs, lies."""
+    magic = random.choice((0, 1, 1, 1))
+    data = b"".join(_message(random, magic) for _ in range(random.choice((1, 1, 2, 5))))
+    for _ in range(random.choice((0, 1, 1, 1, 2, 5))):
+        codec = random.choice((1, 1, 2, 3, 3, 4, 5))
+        if len(data) < 200 and random.random() < 0.1:
+            data = data * random.choice(
+                (1_000, 30_000)
+            )  # within the sizes that are accepted, and not
+        value = compress(codec, data) if codec <= 4 else data
+        if random.random() < 0.2:
+            value = random.choice((value[:-1], b"", value + b"\0", random.randbytes(40)))
+        data = _message(random, magic, codec, value)
+    if random.random() < 0.2:
+        data += random.choice((_message(random, magic), _message(random, 1 - magic), bytes(20)))
+    if random.random() < 0.2:
+        data = data[: random.randrange(len(data))]
+    return data
 
-    def message(magic: int, attributes: int, value: bytes) -> bytes:
-        body = struct.pack(">bb", magic, attributes)
-        if magic == 1:
-            body += struct.pack(">q", NOW_MS)
-        body += struct.pack(">i", -1) + struct.pack(">i", len(value)) + value
-        body = struct.pack(">I", zlib.crc32(body)) + body
-        return struct.pack(">qi", 0, len(body)) + body
 
-    magic = random.choice((0, 1, 1, 3, -1))
-    inside = message(max(0, min(1, magic)), 0, b"v")
-    for _ in range(random.choice((0, 1, 5))):
-        inside = message(max(0, min(1, magic)), 1, compress(1, inside))
-    return message(magic, 0, inside)
+def _message(random: Random, magic: int, attributes: int = 0, value: bytes | None = b"v") -> bytes:
+    if random.random() < 0.05:
+        magic = random.choice((0, 1, 2, 3, -1))
+    if random.random() < 0.05:
+        attributes |= random.choice((LOG_APPEND_TIME, 0x10, 0x7F, 7))
+    body = struct.pack(">bb", magic, attributes)
+    if magic == 1:
+        body += struct.pack(
+            ">q", random.choice((NOW_MS, NOW_MS, NOW_MS, -1, 0, 2**63 - 1, -(2**63)))
+        )
+    for part in (random.choice((None, b"k")), value):
+        size = -1 if part is None else len(part)
+        if random.random() < 0.03:
+            size = random.choice((-2, size + 1, 2**31 - 1, -(2**31)))
+        body += struct.pack(">i", size) + (part or b"")
+    crc = zlib.crc32(body) ^ (random.random() < 0.05)
+    body = struct.pack(">I", crc) + body
+    length = len(body) if random.random() < 0.95 else random.choice((0, 13, 14, len(body) - 1, -1))
+    return struct.pack(">qi", random.choice((0, 0, 1, 2**63 - 1, -1)), length) + body

@@ -101,6 +101,7 @@ class BatchBuilder:
         self,
         *,
         codec: int = NONE,
+        level: int | None = None,
         base_offset: int = 0,
         leader_epoch: int = -1,
         producer_id: int = -1,
@@ -118,7 +119,7 @@ class BatchBuilder:
             raise LocalProtocolError("a batch needs at least one record")
         payload = b"".join(self._chunks)
         if codec != NONE:
-            payload = compress(codec, payload)
+            payload = compress(codec, payload, level)
         attributes = codec
         if transactional:
             attributes |= TRANSACTIONAL

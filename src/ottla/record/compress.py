@@ -42,6 +42,9 @@ _LZ4_CONTENT_SIZE: Final = 0x08
 _LZ4_CONTENT_CHECKSUM: Final = 0x04
 _LZ4_RESERVED_OR_DICTIONARY: Final = 0x03
 _LZ4_STORED: Final = 0x80000000
+_LZ4_HEADER: Final = _LZ4_MAGIC + b"\x60\x40\x82"
+"""Version 1, independent blocks of up to 64 KiB, the checksum of these two bytes."""
+_LZ4_BLOCK_BYTES: Final = 64 * 1024
 
 _ZSTD_LEVEL: Final = 3
 _ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
@@ -187,13 +190,25 @@ def _xerial_blocks(data: memoryview, bytes_max: int) -> list[memoryview]:
 
 
 def _compress_lz4(data: bytes, level: int | None) -> bytes:
+    """A frame as Kafka's own writer makes it: independent blocks, and no checksum but the header's.
+
+    cramjam's frames have a checksum per block, which Go's readers (pierrec/lz4) compute over what the
+    block decompresses to, against the format, and then refuse.
+    """
     from cramjam import lz4
 
-    # cramjam compresses alike at every level.
-    # The module's `compress` links its blocks, which Kafka's reader refuses.
-    how = lz4.Compressor(level=1, content_checksum=False, block_linked=False)
-    how.compress(data)
-    return bytes(how.finish())
+    out = [_LZ4_HEADER]
+    for at in range(0, len(data), _LZ4_BLOCK_BYTES):
+        plain = data[at : at + _LZ4_BLOCK_BYTES]
+        block = bytes(lz4.compress_block(plain, store_size=False))
+        if len(block) < len(plain):
+            out.append(_LITTLE_UINT.pack(len(block)))
+            out.append(block)
+        else:
+            out.append(_LITTLE_UINT.pack(len(plain) | _LZ4_STORED))
+            out.append(plain)
+    out.append(_LITTLE_UINT.pack(0))
+    return b"".join(out)
 
 
 def _decompress_lz4(data: memoryview, bytes_max: int) -> bytes:
@@ -249,19 +264,29 @@ def _lz4_size_max(data: memoryview, bytes_max: int) -> int:
     return size_max
 
 
-def lz4_with_right_header_checksum(data: memoryview) -> bytes:
+def lz4_with_right_header_checksum(data: bytes | memoryview) -> bytes:
     """`data` with the header checksum the frame format asks for.
 
-    Writers of magic 0 computed it over the frame's magic too; readers of magic 0 never looked.
+    Writers of magic 0 computed it over the frame's magic too; readers of magic 0 never looked, or
+    computed it alike.
     """
+    return _lz4_with_header_checksum(data, len(_LZ4_MAGIC))
+
+
+def lz4_with_old_header_checksum(data: bytes | memoryview) -> bytes:
+    """`data` with the header checksum that readers of magic 0 expect."""
+    return _lz4_with_header_checksum(data, 0)
+
+
+def _lz4_with_header_checksum(data: bytes | memoryview, checked_from: int) -> bytes:
     if len(data) < 7:
         raise _broken("lz4", "it is cut")
     at = 14 if data[4] & _LZ4_CONTENT_SIZE else 6
     if len(data) <= at:
         raise _broken("lz4", "it is cut")
-    right = bytearray(data)
-    right[at] = _xxh32_below_16(bytes(data[4:at])) >> 8 & 0xFF
-    return bytes(right)
+    changed = bytearray(data)
+    changed[at] = _xxh32_below_16(bytes(data[checked_from:at])) >> 8 & 0xFF
+    return bytes(changed)
 
 
 def _xxh32_below_16(data: bytes) -> int:

@@ -1,8 +1,9 @@
-"""Message sets, magic 0 and 1: what logs of Kafka before 0.11 hold. Read only.
+"""Message sets, magic 0 and 1: what logs of Kafka before 0.11 hold, and its clients send.
 
 Each entry is one message, or a wrapper whose value is a compressed message set. Magic 0 keeps
 absolute offsets inside a wrapper; magic 1 relative ones, and the wrapper's offset is that of its
-last message. Nothing here is ever written: Ottla's own batches are magic 2.
+last message. Ottla's own logs are magic 2. Elsewhere: message sets made into batches,
+`up_convert.py`, and batches into message sets, `down_convert.py`.
 
 `any_batches_untrusted` and `any_records_untrusted` read a log in which formats are mixed, as a
 topic that lived through an upgrade has them.
@@ -136,19 +137,9 @@ def entry_crc_is_right(entry: LegacyEntry) -> bool:
 
 def messages_untrusted(entry: LegacyEntry, *, limit: int) -> list[Record]:
     """The messages an entry holds, with absolute offsets. Wrappers in wrappers are refused."""
-    record = _message(entry)
-    codec = entry.codec
-    if codec == NONE:
-        return [record]
-    if codec >= ZSTD:
-        raise RemoteProtocolError(f"message set of magic {entry.magic} with codec {codec}")
-    if record.value is None:
-        raise RemoteProtocolError("a compressed message set is null")
-    data = record.value
-    if codec == LZ4 and entry.magic == 0:
-        data = lz4_with_right_header_checksum(memoryview(data))
-    inner = _inner_entries(decompress_untrusted(codec, data, limit), entry.magic)
-    records = [_message(message) for message in inner]
+    if entry.codec == NONE:
+        return [message_untrusted(entry)]
+    records = [message_untrusted(inner) for inner in contents_untrusted(entry, limit=limit)]
     if entry.magic == 1:
         last = records[-1].offset
         # Some versions of librdkafka left the wrapper's offset 0.
@@ -160,6 +151,24 @@ def messages_untrusted(entry: LegacyEntry, *, limit: int) -> list[Record]:
             if entry.is_log_append_time:
                 record.timestamp_ms = entry.timestamp_ms
     return records
+
+
+def contents_untrusted(wrapper: LegacyEntry, *, limit: int) -> list[LegacyEntry]:
+    """The messages of a compressed set as they are written in it, at least one."""
+    value = message_untrusted(wrapper).value
+    data = set_inside_untrusted(wrapper.codec, wrapper.magic, value, limit)
+    return _inner_entries(data, wrapper.magic)
+
+
+def set_inside_untrusted(codec: int, magic: int, value: bytes | None, limit: int) -> bytes:
+    """What a wrapper's value decompresses to."""
+    if codec >= ZSTD:
+        raise RemoteProtocolError(f"message set of magic {magic} with codec {codec}")
+    if value is None:
+        raise RemoteProtocolError("a compressed message set is null")
+    if codec == LZ4 and magic == 0:
+        value = lz4_with_right_header_checksum(value)
+    return decompress_untrusted(codec, value, limit)
 
 
 def _inner_entries(data: bytes, magic: int) -> list[LegacyEntry]:
@@ -181,7 +190,8 @@ def _inner_entries(data: bytes, magic: int) -> list[LegacyEntry]:
     return entries
 
 
-def _message(entry: LegacyEntry) -> Record:
+def message_untrusted(entry: LegacyEntry) -> Record:
+    """The message, or the wrapper as if it were one."""
     assert entry.data is not None
     data = entry.data
     key, at = _sized_untrusted(data, _KEY_AT[entry.magic])

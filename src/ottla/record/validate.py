@@ -9,8 +9,8 @@ where it would answer UNKNOWN_SERVER_ERROR (codec bits 5 to 7).
 Promises: nothing leaves `validate_untrusted` but its result. A `ValidBatch` can be appended once a
 base offset and leader epoch are stamped, and any reader can decode it; its header tells the truth.
 
-Elsewhere: sequence numbers and transactions, `core/log/producer_state.py`; LogAppendTime is stamped
-by the log (`batch.stamp_append_time`), because only then its time is known.
+Elsewhere: message sets of magic 0 and 1, `up_convert.py`; sequence numbers and transactions,
+`core/log/producer_state.py`; LogAppendTime is stamped by the log (`batch.stamp_append_time`), because only then its time is known.
 """
 
 from dataclasses import dataclass
@@ -54,6 +54,12 @@ class AppendChecks:
     before_max_ms: int
     after_max_ms: int
     decompressed_bytes_max: int
+
+    def decompressed_bytes_of(self, size_bytes: int) -> int:
+        """What that many compressed bytes may become. What would fit a batch uncompressed is never a
+        bomb, however small it was made."""
+        of_ratio = size_bytes * DECOMPRESSION_RATIO_MAX
+        return min(self.decompressed_bytes_max, max(self.bytes_max, of_ratio))
 
 
 @final
@@ -99,7 +105,7 @@ Verdict: TypeAlias = ValidBatch | Rejected
 def validate_untrusted(
     records: memoryview | None, *, api_version: int, now_ms: int, settings: AppendChecks
 ) -> Verdict:
-    """Judge what a Produce request carries for one partition."""
+    """Judge the batch of magic 2 that a Produce request carries for one partition."""
     batch = _only_batch_untrusted(records, api_version)
     if isinstance(batch, Rejected):
         return batch
@@ -108,7 +114,7 @@ def validate_untrusted(
         return refusal
     assert batch.data is not None
     try:
-        payload = payload_untrusted(batch, _decompressed_bytes_max(batch, settings))
+        payload = payload_untrusted(batch, settings.decompressed_bytes_of(batch.size_bytes))
         survey = survey_untrusted(payload, batch.record_count)
     except RemoteProtocolError as error:
         return Rejected(ErrorCode.INVALID_RECORD, str(error))
@@ -121,12 +127,6 @@ def validate_untrusted(
     if refusal is not None:
         return refusal
     return _accepted(batch, survey, settings)
-
-
-def _decompressed_bytes_max(batch: Batch, settings: AppendChecks) -> int:
-    """What fits a batch uncompressed is never a bomb, however small it was made."""
-    of_ratio = batch.size_bytes * DECOMPRESSION_RATIO_MAX
-    return min(settings.decompressed_bytes_max, max(settings.bytes_max, of_ratio))
 
 
 def _only_batch_untrusted(records: memoryview | None, api_version: int) -> Batch | Rejected:
@@ -148,7 +148,7 @@ def _only_batch_untrusted(records: memoryview | None, api_version: int) -> Batch
         batch.data = records
         return batch
     batch.data = records[:size]
-    behind = _entry_size(records, size)
+    behind = entry_size(records, size)
     if behind is None:
         return batch
     if behind < 0:
@@ -158,7 +158,7 @@ def _only_batch_untrusted(records: memoryview | None, api_version: int) -> Batch
 
 def _no_batch(records: memoryview, api_version: int) -> Rejected:
     """Why what `records` begins with is no whole batch of magic 2."""
-    size = _entry_size(records, 0)
+    size = entry_size(records, 0)
     if size is None:
         return Rejected(ErrorCode.INVALID_RECORD, "there is no whole record batch")
     if size < 0:
@@ -168,15 +168,10 @@ def _no_batch(records: memoryview, api_version: int) -> Rejected:
         return Rejected(
             ErrorCode.CORRUPT_MESSAGE, f"a batch of {size} bytes is smaller than its header"
         )
-    if api_version < ONE_BATCH_SINCE:
-        return Rejected(
-            ErrorCode.UNSUPPORTED_FOR_MESSAGE_FORMAT,
-            f"magic {magic} is not written any more; use Produce {ONE_BATCH_SINCE} or later",
-        )
     return _invalid(f"Produce version {api_version} carries magic 2, not {magic}")
 
 
-def _entry_size(records: memoryview, at: int) -> int | None:
+def entry_size(records: memoryview, at: int) -> int | None:
     """The whole size of the batch or message at `at`; None: it is cut; -1: it is none."""
     left = len(records) - at
     if left < LOG_OVERHEAD_BYTES:
@@ -232,8 +227,8 @@ def _records_refusal(
     keyless = settings.compacted and survey.has_null_key
     # Whatever the producer's clock says is overwritten where the log sets the time.
     out_of_range = not settings.timestamp_type_log_append and not (
-        _in_range(batch.base_timestamp + survey.timestamp_delta_min, now_ms, settings)
-        and _in_range(batch.base_timestamp + survey.timestamp_delta_max, now_ms, settings)
+        in_range(batch.base_timestamp + survey.timestamp_delta_min, now_ms, settings)
+        and in_range(batch.base_timestamp + survey.timestamp_delta_max, now_ms, settings)
     )
     if not keyless and not out_of_range and not batch.is_log_append_time:
         return None
@@ -267,7 +262,7 @@ def _record_errors(
         elif (
             not settings.timestamp_type_log_append
             and timestamp != NO_TIMESTAMP
-            and not _in_range(timestamp, now_ms, settings)
+            and not in_range(timestamp, now_ms, settings)
         ):
             message = f"timestamp {timestamp} is not in {range_text}"
             bad_timestamp = True
@@ -276,7 +271,7 @@ def _record_errors(
     return errors, bad_timestamp
 
 
-def _in_range(timestamp: int, now_ms: int, settings: AppendChecks) -> bool:
+def in_range(timestamp: int, now_ms: int, settings: AppendChecks) -> bool:
     return -settings.after_max_ms <= now_ms - timestamp <= settings.before_max_ms
 
 

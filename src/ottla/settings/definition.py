@@ -61,7 +61,8 @@ class Setting(NamedTuple):
 
     `default` is text, None: no default. `synonyms` are consulted in their order when the setting
     itself is not given (a topic's setting: the broker's names for it). `honored`: the value changes
-    what Ottla does; otherwise it is accepted, checked for its type, and has no meaning here.
+    what Ottla does; otherwise it is accepted, checked for its type, and has no meaning here: `gap`
+    says why.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Setting(NamedTuple):
     honored: bool
     internal: bool
     dynamic_only: bool
+    gap: str
 
     @property
     def sensitive(self) -> bool:
@@ -114,6 +116,7 @@ def setting(
     honored: bool = False,
     internal: bool = False,
     dynamic_only: bool = False,
+    gap: str = "",
 ) -> Setting:
     """A line of a table: like `Setting`, with the default written as what it is."""
     if isinstance(default, bool):
@@ -131,4 +134,5 @@ def setting(
         honored,
         internal,
         dynamic_only,
+        gap,
     )

@@ -218,7 +218,7 @@ def _broker_synonyms(
         for synonym in names:
             text = _text_in(source, synonym.name, layers)
             if text is not None:
-                setting = broker.SETTINGS[broker.base_name(synonym.name)]
+                setting = broker.KNOWN[broker.base_name(synonym.name)]
                 shown = None if setting.sensitive else text
                 found.append(DescribedSynonym(synonym.name, shown, source))
     first = asked or (names[0].name if names else "")

@@ -23,6 +23,8 @@ TOPIC: Final[Mapping[str, str]] = {
     "index.interval.bytes": "An entry in the offset index about every so many bytes of records.",
     "max.compaction.lag.ms": "The longest a record may stay uncompacted.",
     "max.message.bytes": "The largest record batch, as stored, that is accepted.",
+    "message.downconversion.enable": "Whether clients before Kafka 0.11 (Fetch 0-3) may read, for whom "
+    "batches are converted; if not, they are told UNSUPPORTED_VERSION.",
     "message.timestamp.after.max.ms": "How far a record's timestamp may lie ahead of the broker's "
     "clock.",
     "message.timestamp.before.max.ms": "How far a record's timestamp may lie behind the broker's "

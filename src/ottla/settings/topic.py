@@ -60,6 +60,7 @@ class TopicSettings:
     timestamp_after_max_ms: int | None
     min_insync_replicas: int
     unclean_leader_election: bool
+    down_conversion: bool
 
 
 def topic_settings(overrides: Mapping[str, str], broker: BrokerSettings) -> TopicSettings:
@@ -99,6 +100,7 @@ def topic_settings(overrides: Mapping[str, str], broker: BrokerSettings) -> Topi
         timestamp_after_max_ms=_unless_endless(values.integer("message.timestamp.after.max.ms")),
         min_insync_replicas=values.integer("min.insync.replicas"),
         unclean_leader_election=values.boolean("unclean.leader.election.enable"),
+        down_conversion=values.boolean("message.downconversion.enable"),
     )
 
 

@@ -1,6 +1,6 @@
 """The line contract every driver speaks, and the loop that speaks it for the Python drivers.
 
-A driver is started as `driver BOOTSTRAP`. It reads one JSON request per line, `{"op": …, …}`, and
+A driver is started as `driver BOOTSTRAP [option=value ...]`, the options being the client's own. It reads one JSON request per line, `{"op": …, …}`, and
 answers each with one JSON line, until its input ends:
 
     {"ok": value}                                 done
@@ -126,6 +126,11 @@ class Member:
 
 
 MEMBERS: Final[dict[str, Member]] = {}
+
+
+def client_options() -> dict[str, str]:
+    """What the client is to be told besides, wherever it connects."""
+    return dict(argument.split("=", 1) for argument in sys.argv[2:])
 
 
 def given(bootstrap: str, request: Request) -> Request:

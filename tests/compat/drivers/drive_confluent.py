@@ -25,6 +25,7 @@ from contract import (
     Member,
     Refused,
     Request,
+    client_options,
     given,
     headers_of,
     leave,
@@ -34,6 +35,7 @@ from contract import (
 )
 
 TIMEOUT_SECONDS = 20
+TOLD = client_options()
 # ILLEGAL_GENERATION, UNKNOWN_MEMBER_ID, REBALANCE_IN_PROGRESS; librdkafka's own: nothing to commit,
 # and an assignment that was lost.
 TAKEN_AWAY = (22, 25, 27, -168, -142)
@@ -88,6 +90,7 @@ def produce(bootstrap: str, request: Request) -> list[Request]:
         "compression.type": request["codec"],
         "linger.ms": 5,
         "queue.buffering.max.kbytes": 100_000,
+        **TOLD,
     }
     if "idempotent" in request:
         options["enable.idempotence"] = request["idempotent"]
@@ -134,6 +137,7 @@ def consumer(bootstrap: str) -> Any:
             "group.id": "required-but-unused",
             "enable.auto.commit": False,
             "auto.offset.reset": "error",
+            **TOLD,
         }
     )
 
@@ -179,6 +183,7 @@ def join(bootstrap: str, request: Request) -> None:
         "session.timeout.ms": SESSION_MS,
         "heartbeat.interval.ms": HEARTBEAT_MS,
         "partition.assignment.strategy": request["strategy"],
+        **TOLD,
     }
     if request["instance"] is not None:
         options["group.instance.id"] = request["instance"]

@@ -1,4 +1,4 @@
-"""kafka-python, 2.x and 3.x alike (`contract.py`)."""
+"""kafka-python, 1.4 to 3.x alike (`contract.py`). The option api_version=0.10 makes it speak so old."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from contract import (
     Operation,
     Refused,
     Request,
+    client_options,
     given,
     headers_of,
     leave,
@@ -34,6 +35,9 @@ from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
 from kafka.errors import CommitFailedError, KafkaError
 
 SEND_SECONDS_MAX = 30
+SPEAKS: Request = {}
+if "api_version" in client_options():
+    SPEAKS["api_version"] = tuple(int(part) for part in client_options()["api_version"].split("."))
 
 
 def admin(bootstrap: str) -> Any:
@@ -104,7 +108,7 @@ def alter(bootstrap: str, request: Request) -> None:
 
 
 def produce(bootstrap: str, request: Request) -> list[Request]:
-    options: Request = {"bootstrap_servers": bootstrap, "acks": "all", "linger_ms": 5}
+    options: Request = {"bootstrap_servers": bootstrap, "acks": "all", "linger_ms": 5, **SPEAKS}
     if request["codec"] != "none":
         options["compression_type"] = request["codec"]
     if "idempotent" in request:
@@ -134,7 +138,9 @@ def produce(bootstrap: str, request: Request) -> list[Request]:
 
 
 def consumer(bootstrap: str) -> Any:
-    return KafkaConsumer(bootstrap_servers=bootstrap, group_id=None, enable_auto_commit=False)
+    return KafkaConsumer(
+        bootstrap_servers=bootstrap, group_id=None, enable_auto_commit=False, **SPEAKS
+    )
 
 
 def consume(bootstrap: str, request: Request) -> list[Request]:
@@ -218,7 +224,7 @@ class Listener(ConsumerRebalanceListener):
 
 
 def join(bootstrap: str, request: Request) -> None:
-    options: Request = {}
+    options: Request = dict(SPEAKS)
     if request["strategy"] == "cooperative-sticky":
         try:
             from kafka.coordinator.assignors.cooperative_sticky import (

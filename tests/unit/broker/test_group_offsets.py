@@ -24,7 +24,11 @@ from ottla.wire.message.offset_commit import (
     OffsetCommitRequestTopic,
     OffsetCommitResponse,
 )
-from ottla.wire.message.offset_fetch import OffsetFetchRequest
+from ottla.wire.message.offset_fetch import (
+    OffsetFetchRequest,
+    OffsetFetchRequestTopic,
+    OffsetFetchResponse,
+)
 from ottla.wire.stored.consumer_group_metadata import (
     ConsumerGroupMetadataKey,
     ConsumerGroupMetadataValue,
@@ -509,3 +513,34 @@ def test_a_client_may_set_its_own_expiry_in_the_versions_that_had_one(node: Whol
     assert fetched(peer) == 2
     node.pass_time(20 * MINUTE_MS + 1_000)
     assert fetched(peer) == -1
+
+
+@pytest.mark.parametrize("version", [2, 3, 4])
+def test_an_expiry_beyond_all_times_is_never(node: WholeNode, version: int) -> None:
+    peer = coordinated(node)
+    make_topic(peer, "t")
+    topics = [OffsetCommitRequestTopic("t", partitions=[OffsetCommitRequestPartition(0, 2)])]
+    request = OffsetCommitRequest("g", -1, "", None, 2**63 - 1, topics)
+    answer = peer.ask(request, version, OffsetCommitResponse)
+    assert answer.topics[0].partitions[0].error_code == 0
+    node.pass_time(20 * MINUTE_MS)
+    assert fetched(peer) == 2
+
+
+@pytest.mark.parametrize("version", range(2))
+def test_offsets_of_clients_without_generations_are_kept(node: WholeNode, version: int) -> None:
+    """Versions 0 of both APIs once went to ZooKeeper; here all are the coordinator's."""
+    peer = coordinated(node)
+    make_topic(peer, "t")
+    part = OffsetCommitRequestPartition(0, 7, committed_metadata="said")
+    request = OffsetCommitRequest("old", topics=[OffsetCommitRequestTopic("t", partitions=[part])])
+    assert peer.ask(request, version, OffsetCommitResponse).topics[0].partitions[0].error_code == 0
+    for asked in range(4):
+        wanted = OffsetFetchRequest("old", [OffsetFetchRequestTopic("t", [0, 1])])
+        rows = peer.ask(wanted, asked, OffsetFetchResponse).topics[0].partitions
+        assert [(row.committed_offset, row.metadata, row.error_code) for row in rows] == [
+            (7, "said", 0),
+            (-1, "", 0),
+        ]
+    # Whoever has committed with version 0 is found by all that came later.
+    assert fetched(peer, group="old") == 7

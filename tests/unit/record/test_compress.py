@@ -221,3 +221,12 @@ def test_a_higher_level_tries_harder(codec: int, low: int, high: int) -> None:
     assert len(thorough) < len(quick)
     for data in (quick, thorough):
         assert decompress_untrusted(codec, data, len(text)) == text
+
+
+def test_lz4_frames_are_those_of_kafkas_own_writer() -> None:
+    """Go's readers refuse checksums of blocks, which the format allows."""
+    for size in (0, 1, 70_000, 200_000):
+        frame = compress(LZ4, b"kafka" * size)
+        assert frame[:7].hex() == "04224d18604082"  # independent blocks of 64 KiB, no checksums
+        assert frame[-4:] == bytes(4)
+        assert decompress_untrusted(LZ4, frame, 1 << 20) == b"kafka" * size

@@ -67,12 +67,6 @@ HEADER_REFUSALS = {
     "unknown magic": (broken(GOOD, 16, 3), 9, CORRUPT),
     "negative magic": (broken(GOOD, 16, 0xFF), 9, CORRUPT),
     "magic 1 in a new request": (LEGACY, 3, INVALID),
-    "magic 1 in an old request": (LEGACY, 2, ErrorCode.UNSUPPORTED_FOR_MESSAGE_FORMAT),
-    "magic 0 in an old request": (
-        broken(bytearray(LEGACY), 16, 0),
-        0,
-        ErrorCode.UNSUPPORTED_FOR_MESSAGE_FORMAT,
-    ),
     "two batches": (GOOD + GOOD, 9, INVALID),
     "no batch behind the batch": (GOOD + bytes(20), 9, CORRUPT),
     "zstd before it was known": (

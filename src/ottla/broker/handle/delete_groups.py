@@ -11,6 +11,7 @@ from ottla.core.group.group import Groups
 from ottla.core.shard.decision import Gathering
 from ottla.core.shard.shards import Shards
 from ottla.errors import ErrorCode
+from ottla.limits import shortened
 from ottla.wire.message.delete_groups import (
     DeletableGroupResult,
     DeleteGroupsRequest,
@@ -58,8 +59,10 @@ def _message(name: str, error: ErrorCode) -> str | None:
         case ErrorCode.NONE:
             return None
         case ErrorCode.GROUP_ID_NOT_FOUND:
-            return f"Group {name} not found."
+            return f"Group {shortened(name)} not found."
         case ErrorCode.NON_EMPTY_GROUP:
-            return f"Group {name} still has members; it can be deleted when they have left."
+            return (
+                f"Group {shortened(name)} still has members; it can be deleted when they have left."
+            )
         case _:
-            return f"Group {name} can't be deleted: {error.name}."
+            return f"Group {shortened(name)} can't be deleted: {error.name}."

@@ -15,6 +15,7 @@ from ottla.core.metadata.reach import GROUP_OPERATIONS, NOT_ASKED
 from ottla.core.shard.decision import Gathering
 from ottla.core.shard.shards import Shards
 from ottla.errors import ErrorCode
+from ottla.limits import shortened
 from ottla.wire.message.describe_groups import (
     DescribedGroup,
     DescribedGroupMember,
@@ -70,7 +71,7 @@ def _row(version: int, name: str, one: Described, operations: int) -> DescribedG
         row = DescribedGroup(group_id=name, group_state=_DEAD, authorized_operations=operations)
         if version >= NOT_FOUND_SINCE:
             row.error_code = ErrorCode.GROUP_ID_NOT_FOUND
-            row.error_message = f"Group {name} not found."
+            row.error_message = f"Group {shortened(name)} not found."
         return row
     return DescribedGroup(
         group_id=name,

@@ -14,6 +14,7 @@ Source: KIP-74, KIP-227 (sessions), KIP-320 and KIP-595 (epochs), KIP-516 (ids),
 Elsewhere: sessions, see `core/replica/fetch_session.py`; which bytes, see `core/log/log.py`.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final, TypeAlias, final
 
@@ -22,6 +23,7 @@ from ottla.core.effect import Effect, Reply
 from ottla.core.quota.quotas import Quotas
 from ottla.core.replica.fetch_session import Asked, Interest, Sessions, rotate
 from ottla.core.replica.leader import CONSUMER, Leader
+from ottla.core.replica.old_reader import MAGIC_2_SINCE, OldReader, Read
 from ottla.core.replica.table import ReplicaTable
 from ottla.core.waiting import WaitList
 from ottla.errors import ErrorCode
@@ -38,9 +40,9 @@ from ottla.wire.message.fetch import (
 from ottla.wire.server import Call
 
 API_KEY: Final = 1
-VERSIONS: Final = (4, 18)
+VERSIONS: Final = (0, 18)
 GAPS: Final[tuple[str, ...]] = (
-    "versions 0-3 are not advertised: they carry message sets of magic 0 and 1",
+    "an answer to versions 0-3 holds 2 MiB at most, its first batch aside: it is converted at once",
     "fetches of replicas are refused: TOPIC_AUTHORIZATION_FAILED",
 )
 
@@ -189,16 +191,31 @@ class AwaitingBytes:
     def read(self) -> tuple[list[Row], int, bool]:
         """What is to be told, how many bytes of records that is, and whether it can't wait.
 
-        In a session nothing is told of a partition that is as the client knows it; most are, so
-        that is decided first, on a few numbers.
+        A client before Kafka 0.11 has no way to ask for another order each time; its answers are
+        bounded more tightly, so its partitions take turns at being read first.
         """
+        interests = self._asked.interests()
+        if self.call.version >= MAGIC_2_SINCE:
+            return self._read(interests, None)
+        turn = self.call.correlation_id % max(1, len(interests))
+        ordered = list(interests)
+        rows, size_bytes, urgent = self._read(
+            [*ordered[turn:], *ordered[:turn]], OldReader(self.call.version)
+        )
+        return [*rows[len(rows) - turn :], *rows[: len(rows) - turn]], size_bytes, urgent
+
+    def _read(
+        self, interests: Collection[Interest], old: OldReader | None
+    ) -> tuple[list[Row], int, bool]:
+        """As `read`, in this order. In a session nothing is told of a partition that is as the client
+        knows it; most are, so that is decided first, on a few numbers."""
         rows: list[Row] = []
         left_bytes = self._bytes_max
         first = True
         urgent = False
         incremental = self._asked.incremental
         past_watermark = probe.MUTANTS and probe.mutant("C6-read-past-watermark")
-        for interest in self._asked.interests():
+        for interest in interests:
             leader = interest.leader
             if leader is None or leader.error is not None:
                 led = self._find(interest)
@@ -233,13 +250,14 @@ class AwaitingBytes:
             records = None
             if offset < end and (first or left_bytes > 0):
                 size_bytes_max = min(interest.max_bytes, left_bytes)
-                found = leader.slice(offset, end, size_bytes_max, at_least_one=first)
+                read: Read = leader.slice if old is None else old.of(leader)
+                found = read(offset, end, size_bytes_max, at_least_one=first)
                 if isinstance(found, ErrorCode):
                     rows.append((interest, self._failed(interest, found)))
                     urgent = True
                     continue
                 records = found
-            if records is not None:
+            if records:
                 left_bytes -= len(records)
                 first = False
             elif known:
@@ -274,6 +292,8 @@ class AwaitingBytes:
             return self._failed(interest, error)
         if self.call.version < ZSTD_SINCE and leader.policy.settings.compression_type == "zstd":
             return self._failed(interest, ErrorCode.UNSUPPORTED_COMPRESSION_TYPE)
+        if self.call.version < MAGIC_2_SINCE and not leader.policy.settings.down_conversion:
+            return self._failed(interest, ErrorCode.UNSUPPORTED_VERSION)
         if not leader.log.start_offset <= interest.fetch_offset <= leader.log.end_offset:
             return self._failed(interest, ErrorCode.OFFSET_OUT_OF_RANGE)
         if interest.last_fetched_epoch < 0:

@@ -19,6 +19,7 @@ from ottla.core.metadata.partition import TopicImage
 from ottla.core.shard.decision import asked
 from ottla.core.shard.shards import Shards
 from ottla.errors import ErrorCode
+from ottla.limits import LONG_MAX
 from ottla.types import NO_TIMESTAMP
 from ottla.wire.message.offset_commit import (
     OffsetCommitRequest,
@@ -109,7 +110,7 @@ def _expire_ms(now_ms: int, version: int, retention_ms: int) -> int:
     low, high = RETENTION_IN
     if not low <= version <= high or retention_ms == _BROKERS_RETENTION:
         return NO_TIMESTAMP
-    return now_ms + max(0, retention_ms)
+    return min(now_ms + max(0, retention_ms), LONG_MAX)
 
 
 def _committed(now_ms: int, part: OffsetCommitRequestPartition, expire_ms: int) -> CommittedOffset:

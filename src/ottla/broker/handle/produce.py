@@ -6,7 +6,8 @@ the high watermark has passed the batch: at once with one replica in the page ca
 where the flush policy asks for one. What the disk could not take is never acknowledged.
 
 Source: KIP-98 (idempotence), KIP-467 (record errors), KIP-516 (topic ids), KIP-951 (leader hints).
-Elsewhere: what may be appended, see `record/validate.py`; sequences, see `core/log`; the flush
+Elsewhere: what may be appended, see `record/validate.py`, and `record/up_convert.py` for message
+sets; sequences, see `core/log`; the flush
 policy and the high watermark, see `core/replica/leader.py`.
 """
 
@@ -23,7 +24,8 @@ from ottla.core.replica.table import HostedTopic, ReplicaTable
 from ottla.core.waiting import WaitList
 from ottla.errors import ErrorCode
 from ottla.record.batch import MAGIC_AT
-from ottla.record.validate import Rejected, validate_untrusted
+from ottla.record.up_convert import message_set_untrusted
+from ottla.record.validate import ONE_BATCH_SINCE, Rejected, Verdict, validate_untrusted
 from ottla.types import TopicPartition
 from ottla.wire.message.produce import (
     BatchIndexAndErrorMessage,
@@ -40,7 +42,6 @@ from ottla.wire.server import Call
 API_KEY: Final = 0
 VERSIONS: Final = (0, 13)
 GAPS: Final[tuple[str, ...]] = (
-    "message sets of magic 0 and 1 (Produce 0-2) are refused: UNSUPPORTED_FOR_MESSAGE_FORMAT",
     "transactional batches are refused: INVALID_TXN_STATE, as no transaction can be begun",
     "internal topics are refused to every client, also to one with client id __admin_client",
 )
@@ -119,9 +120,21 @@ class HandleProduce:
             return _refused(leader, ErrorCode.NOT_ENOUGH_REPLICAS, why)
         records = part.records
         assert records is None or isinstance(records, memoryview)
-        batch = validate_untrusted(
-            records, api_version=call.version, now_ms=now_ms, settings=leader.policy.checks
-        )
+        policy = leader.policy
+        batch: Verdict
+        if call.version < ONE_BATCH_SINCE and _is_message_set(records):
+            assert records is not None
+            batch = message_set_untrusted(
+                records,
+                now_ms=now_ms,
+                settings=policy.checks,
+                codec=policy.codec,
+                level=policy.codec_level,
+            )
+        else:
+            batch = validate_untrusted(
+                records, api_version=call.version, now_ms=now_ms, settings=policy.checks
+            )
         if isinstance(batch, Rejected):
             return _refused(leader, batch.error, batch.message, batch.record_errors)
         if batch.is_transactional:
@@ -207,6 +220,11 @@ def _any_transactional(topics: Sequence[TopicProduceData]) -> bool:
             if records[_ATTRIBUTES_AT] & _TRANSACTIONAL and records[MAGIC_AT] == 2:
                 return True
     return False
+
+
+def _is_message_set(records: memoryview | None) -> bool:
+    """Whether what is sent begins like magic 0 or 1. Versions 0-2 may carry any magic."""
+    return records is not None and len(records) > MAGIC_AT and records[MAGIC_AT] < 2
 
 
 def _failed(

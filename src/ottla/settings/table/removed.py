@@ -32,7 +32,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     setting("group.share.max.groups", SHORT, 10, between(1, 100)),
     setting("inter.broker.protocol.version", STRING, "3.9-IV0"),
     setting("leader.imbalance.per.broker.percentage", INT, 10, None, HIGH),
-    setting("log.message.downconversion.enable", BOOLEAN, True, None, LOW),
+    setting("log.message.downconversion.enable", BOOLEAN, True, None, LOW, honored=True),
     setting("log.message.format.version", STRING, "3.0-IV1"),
     setting("log.message.timestamp.difference.max.ms", LONG, LONG_MAX, at_least(0)),
     setting("metadata.log.segment.min.bytes", INT, 8_388_608, at_least(12), HIGH, internal=True),
@@ -68,7 +68,6 @@ SETTINGS: Final[tuple[Setting, ...]] = (
 )
 
 TOPIC_SETTINGS: Final[tuple[Setting, ...]] = (
-    setting("message.downconversion.enable", BOOLEAN, True, None, LOW),
     setting("message.format.version", STRING, "3.0-IV1"),
     setting("message.timestamp.difference.max.ms", LONG, LONG_MAX, at_least(0)),
 )

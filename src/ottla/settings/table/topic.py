@@ -10,6 +10,7 @@ from ottla.settings.definition import (
     INT,
     LIST,
     LONG,
+    LOW,
     MEDIUM,
     STRING,
     Setting,
@@ -36,9 +37,10 @@ def _topic(
     valid: Valid | None = None,
     *,
     broker: str | tuple[Synonym, ...] = (),
-    honored: bool = True,
+    gap: str = "",
     internal: bool = False,
 ) -> Setting:
+    """A topic's setting is honored, or it has a `gap`: the reason why it has no meaning here."""
     return setting(
         name,
         type_,
@@ -47,10 +49,14 @@ def _topic(
         MEDIUM,
         CLUSTER_WIDE,
         synonyms=(Synonym(broker),) if isinstance(broker, str) else broker,
-        honored=honored and not internal,
+        honored=not gap and not internal,
         internal=internal,
+        gap=gap,
     )
 
+
+_TIERED: Final = "there is no tiered storage (KIP-405): all segments are local"
+_COPIES: Final = "a single node copies to nobody, so that there is nothing to slow down"
 
 SETTINGS: Final[tuple[Setting, ...]] = (
     _topic(
@@ -63,7 +69,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         9,
         between(1, 17),
         broker="compression.lz4.level",
-        honored=False,
+        gap="the lz4 library that Ottla uses knows one level",
     ),
     _topic(
         "compression.type",
@@ -82,24 +88,29 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         at_least(0),
         broker="log.cleaner.delete.retention.ms",
     ),
-    _topic("errors.deadletterqueue.group.enable", BOOLEAN, False, honored=False),
+    _topic(
+        "errors.deadletterqueue.group.enable",
+        BOOLEAN,
+        False,
+        gap="share groups are not served, whose undelivered records it would take",
+    ),
     _topic("file.delete.delay.ms", LONG, 60_000, at_least(0), broker="log.segment.delete.delay.ms"),
     _topic("flush.messages", LONG, LONG_MAX, at_least(1), broker="log.flush.interval.messages"),
     _topic("flush.ms", LONG, LONG_MAX, at_least(0), broker=FLUSH),
-    _topic("follower.replication.throttled.replicas", LIST, "", ThrottledReplicas(), honored=False),
+    _topic("follower.replication.throttled.replicas", LIST, "", ThrottledReplicas(), gap=_COPIES),
     _topic("index.interval.bytes", INT, 4096, at_least(0), broker="log.index.interval.bytes"),
     _topic("internal.segment.bytes", INT, None, internal=True),
-    _topic("leader.replication.throttled.replicas", LIST, "", ThrottledReplicas(), honored=False),
+    _topic("leader.replication.throttled.replicas", LIST, "", ThrottledReplicas(), gap=_COPIES),
     _topic(
         "local.retention.bytes",
         LONG,
         -2,
         at_least(-2),
         broker="log.local.retention.bytes",
-        honored=False,
+        gap=_TIERED,
     ),
     _topic(
-        "local.retention.ms", LONG, -2, at_least(-2), broker="log.local.retention.ms", honored=False
+        "local.retention.ms", LONG, -2, at_least(-2), broker="log.local.retention.ms", gap=_TIERED
     ),
     _topic(
         "max.compaction.lag.ms",
@@ -109,6 +120,18 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         broker="log.cleaner.max.compaction.lag.ms",
     ),
     _topic("max.message.bytes", INT, 1_048_588, at_least(0), broker="message.max.bytes"),
+    # Of Kafka 3.9. Newer ones have nothing to convert to, and clients do not expect it described.
+    setting(
+        "message.downconversion.enable",
+        BOOLEAN,
+        True,
+        None,
+        LOW,
+        CLUSTER_WIDE,
+        synonyms=(Synonym("log.message.downconversion.enable"),),
+        honored=True,
+        internal=True,
+    ),
     _topic(
         "message.timestamp.after.max.ms",
         LONG,
@@ -148,14 +171,14 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         -1,
         at_least(-1),
         broker="log.remote.copy.lag.bytes",
-        honored=False,
+        gap=_TIERED,
     ),
     _topic(
-        "remote.copy.lag.ms", LONG, 0, at_least(-1), broker="log.remote.copy.lag.ms", honored=False
+        "remote.copy.lag.ms", LONG, 0, at_least(-1), broker="log.remote.copy.lag.ms", gap=_TIERED
     ),
-    _topic("remote.log.copy.disable", BOOLEAN, False, honored=False),
-    _topic("remote.log.delete.on.disable", BOOLEAN, False, honored=False),
-    _topic("remote.storage.enable", BOOLEAN, False, honored=False),
+    _topic("remote.log.copy.disable", BOOLEAN, False, gap=_TIERED),
+    _topic("remote.log.delete.on.disable", BOOLEAN, False, gap=_TIERED),
+    _topic("remote.storage.enable", BOOLEAN, False, gap=f"{_TIERED}; true is refused"),
     _topic("retention.bytes", LONG, -1, broker="log.retention.bytes"),
     _topic("retention.ms", LONG, 604_800_000, at_least(-1), broker=RETENTION),
     _topic("segment.bytes", INT, 1_073_741_824, at_least(1_048_576), broker="log.segment.bytes"),

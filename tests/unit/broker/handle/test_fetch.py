@@ -10,6 +10,7 @@ from ottla.broker.handle.fetch import HandleFetch
 from ottla.core.effect import Effect
 from ottla.core.port import FileSlice
 from ottla.core.replica.fetch_session import TOPIC_IDS_SINCE
+from ottla.core.replica.old_reader import MAGIC_2_SINCE
 from ottla.errors import ErrorCode
 from ottla.record.batch import batches_untrusted
 from ottla.record.builder import BatchBuilder
@@ -35,7 +36,7 @@ from tests.unit.core.replica.house import (
 )
 from tests.unit.fakes.quotas import no_quotas
 
-VERSIONS = range(fetch.VERSIONS[0], fetch.VERSIONS[1] + 1)
+VERSIONS = range(MAGIC_2_SINCE, fetch.VERSIONS[1] + 1)
 BY_NAME, BY_ID = 12, 18
 
 

@@ -194,12 +194,8 @@ def test_corrupt_bytes_are_refused(house: House) -> None:
     assert row(send(house, ("t", 0, data))).error_code == ErrorCode.CORRUPT_MESSAGE
 
 
-def test_old_message_sets_and_early_zstd_are_refused(house: House) -> None:
+def test_early_zstd_is_refused(house: House) -> None:
     house.create("t")
-    old = batch()
-    old[16] = 1
-    refused = row(send(house, ("t", 0, old), version=2))
-    assert refused.error_code == ErrorCode.UNSUPPORTED_FOR_MESSAGE_FORMAT
     zstd = row(send(house, ("t", 0, batch(codec=ZSTD)), version=6))
     assert zstd.error_code == ErrorCode.UNSUPPORTED_COMPRESSION_TYPE
 

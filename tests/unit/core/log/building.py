@@ -41,6 +41,7 @@ SETTINGS: Final = TopicSettings(
     timestamp_after_max_ms=None,
     min_insync_replicas=1,
     unclean_leader_election=False,
+    down_conversion=True,
 )
 SMALL_SEGMENTS: Final = replace(SETTINGS, segment_bytes=1000, index_interval_bytes=200)
 
