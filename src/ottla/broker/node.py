@@ -18,7 +18,7 @@ from ottla.broker.route import Routes
 from ottla.core.controller.controller import Controller
 from ottla.core.controller.topics import TopicDefaults
 from ottla.core.controller.wanted import provide_topics
-from ottla.core.effect import METADATA_PARTITION, Effect, Reconfigure
+from ottla.core.effect import COMPACTION, METADATA_PARTITION, Effect, Reconfigure
 from ottla.core.event import Disconnected, Event, Flushed, Received, Ticked
 from ottla.core.group.group import Groups
 from ottla.core.metadata.image import BROKER_RESOURCE, Current
@@ -124,6 +124,8 @@ class Node:
             event.error = None
         if event.error is not None or self.replicas.is_offline:
             return self._offline(now_ms, f"{event.partition}: {event.error}")
+        if event.partition == COMPACTION:
+            return self.replicas.compaction_flushed(event.end_offset, now_ms)
         if event.partition != METADATA_PARTITION:
             return self.replicas.flushed(event.partition, event.end_offset, now_ms) + (
                 self.groups.flushed(event.partition)

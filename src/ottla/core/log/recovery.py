@@ -22,7 +22,9 @@ from ottla.core.log import checkpoint
 from ottla.core.log.epoch_history import EpochHistory
 from ottla.core.log.producer_state import ProducerState
 from ottla.core.log.segment import (
+    CLEANED,
     DELETED,
+    SWAP,
     CorruptSegment,
     Entry,
     Segment,
@@ -38,9 +40,6 @@ from ottla.core.log.snapshot import (
 from ottla.core.port import Disk, File
 from ottla.record.batch import Batch, crc_is_right
 from ottla.record.legacy import entry_crc_is_right
-
-CLEANED: Final = ".cleaned"
-SWAP: Final = ".swap"
 
 log: Final = logging.getLogger(__name__)
 

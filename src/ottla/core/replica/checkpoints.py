@@ -1,7 +1,7 @@
-"""The three checkpoint files of the log directory: one offset per partition each.
+"""The four checkpoint files of the log directory: one offset per partition each.
 
 Recovery points say how much of a log is surely on the disk, log starts what was deleted before them,
-high watermarks what was committed. Losing one costs a longer recovery, never data; so a file that
+high watermarks what was committed, cleaned offsets what was compacted. Losing one costs a longer recovery, never data; so a file that
 can't be read is ignored with a WARNING, and one that would not change is not written again.
 
 Elsewhere: the files' format, see `core/log/checkpoint.py`; when they are written, see `table.py`.
@@ -13,6 +13,7 @@ from typing import Final, final
 
 from ottla.core.effect import WriteWhole
 from ottla.core.log.checkpoint import (
+    CLEANED_OFFSETS,
     HIGH_WATERMARKS,
     LOG_STARTS,
     RECOVERY_POINTS,
@@ -24,7 +25,7 @@ from ottla.core.port import Disk
 from ottla.core.replica.leader import Leader
 from ottla.types import TopicPartition
 
-ALL: Final = (RECOVERY_POINTS, LOG_STARTS, HIGH_WATERMARKS)
+ALL: Final = (RECOVERY_POINTS, LOG_STARTS, HIGH_WATERMARKS, CLEANED_OFFSETS)
 
 logger: Final = logging.getLogger(__name__)
 
@@ -57,7 +58,10 @@ class Checkpoints:
         logs = list(leaders)
         effects = []
         for name in names:
-            data = format_offsets({**self._read.get(name, {}), **dict(_offsets(name, logs))})
+            offsets = {**self._read.get(name, {}), **dict(_offsets(name, logs))}
+            if name == CLEANED_OFFSETS and not offsets and name not in self._written:
+                continue  # most brokers compact nothing, and need no file that says so
+            data = format_offsets(offsets)
             if self._written.get(name) != data:
                 self._written[name] = data
                 effects.append(WriteWhole(name, data))
@@ -71,5 +75,8 @@ def _offsets(name: str, leaders: Iterable[Leader]) -> Iterator[tuple[TopicPartit
             yield leader.partition, log.recovery_point
         elif name == HIGH_WATERMARKS:
             yield leader.partition, leader.high_watermark
+        elif name == CLEANED_OFFSETS:
+            if log.cleaned_offset is not None:
+                yield leader.partition, log.cleaned_offset
         elif log.start_offset > 0:
             yield leader.partition, log.start_offset

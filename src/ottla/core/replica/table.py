@@ -25,12 +25,13 @@ from ottla import probe
 from ottla.core.deadline import Deadlines
 from ottla.core.effect import Effect, Flush
 from ottla.core.log.aborted_index import AbortedTransaction
-from ottla.core.log.checkpoint import LOG_STARTS, RECOVERY_POINTS
+from ottla.core.log.checkpoint import CLEANED_OFFSETS, LOG_STARTS, RECOVERY_POINTS
 from ottla.core.log.recovery import Shutdown
 from ottla.core.metadata.image import TOPIC_RESOURCE, Delta, Image
 from ottla.core.metadata.partition import INTERNAL_TOPICS, PartitionImage, TopicImage
 from ottla.core.port import Disk, Entropy
 from ottla.core.replica.checkpoints import ALL, Checkpoints
+from ottla.core.replica.cleaner import Broken, Cleaner
 from ottla.core.replica.directory import Directories
 from ottla.core.replica.isr import Isr
 from ottla.core.replica.leader import Leader
@@ -61,6 +62,7 @@ _OFFLINE: Final = ErrorCode.KAFKA_STORAGE_ERROR
 class _Duty(Enum):
     CHECKPOINT = auto()
     RETENTION = auto()
+    COMPACTION = auto()
     FLUSH = auto()
     SWEEP = auto()
     REMOVE = auto()
@@ -104,6 +106,7 @@ class ReplicaTable:
         "_by_id",
         "_by_name",
         "_checkpoints",
+        "_cleaner",
         "_deadlines",
         "_default_policy",
         "_directories",
@@ -145,6 +148,7 @@ class ReplicaTable:
         self._orphan_flushes: set[TopicPartition] = set()
         self._opening: set[TopicPartition] = set()  # to be flushed before anybody is served
         self._checkpoints = Checkpoints(disk)
+        self._cleaner = Cleaner(disk, settings.logs)
         # Led here, had the disk let it be opened: tried again, oldest first.
         self._unopened: dict[tuple[Uuid, int], PartitionImage] = {}
         self.is_offline = False
@@ -236,7 +240,9 @@ class ReplicaTable:
     def load(self, image: Image, now_ms: int) -> list[Effect]:
         """Open everything the image places here. Once, at the start; then `settle`."""
         self._directories.survey(
-            self._checkpoints.read(RECOVERY_POINTS), self._checkpoints.read(LOG_STARTS)
+            self._checkpoints.read(RECOVERY_POINTS),
+            self._checkpoints.read(LOG_STARTS),
+            self._checkpoints.read(CLEANED_OFFSETS),
         )
         delay_ms = self._default_policy.settings.file_delete_delay_ms
         for directory in self._directories.leftovers():
@@ -245,18 +251,20 @@ class ReplicaTable:
             self._host(topic, image, now_ms)
         logs = self._settings.logs
         self._deadlines.set((_Duty.RETENTION, "", 0), now_ms + logs.initial_task_delay_ms)
+        self._deadlines.set((_Duty.COMPACTION, "", 0), now_ms + self._cleaner.backoff_ms)
         checkpoint_ms = now_ms + self._checkpoint_interval_ms()
         self._deadlines.set((_Duty.CHECKPOINT, "", 0), checkpoint_ms)
         # What a killed process had not yet brought to the disk is to be acknowledged now.
         effects = self._due_flushes()
         self._opening.update(one.partition for one in effects if isinstance(one, Flush))
         if self._directories.has_disowned:
-            effects += self._checkpoint_now((LOG_STARTS, RECOVERY_POINTS))
+            effects += self._checkpoint_now((LOG_STARTS, RECOVERY_POINTS, CLEANED_OFFSETS))
         return effects
 
     def obey(self, settings: BrokerSettings, image: Image, now_ms: int) -> list[Effect]:
         """The broker's own settings have changed: every topic follows in what it does not override."""
         self._settings = settings
+        self._cleaner.obey(settings.logs)
         self._default_policy = policy_of(topic_settings({}, settings), settings)
         effects: list[Effect] = []
         for name in self._by_name:
@@ -378,7 +386,7 @@ class ReplicaTable:
                 self._deadlines.cancel(_duty(duty, leader))
             self._remove_later(leader, now_ms)
             effects += self._waiting.wake(leader.partition, now_ms)
-        return effects + self._checkpoint_now((LOG_STARTS, RECOVERY_POINTS))
+        return effects + self._checkpoint_now((LOG_STARTS, RECOVERY_POINTS, CLEANED_OFFSETS))
 
     def _checkpoint_now(self, names: tuple[str, ...]) -> list[Effect]:
         """Write these checkpoints where they differ: a kill finds them, and soon a power cut."""
@@ -447,6 +455,7 @@ class ReplicaTable:
             return []
         self.is_offline = True
         logger.error(_OFFLINE_TEXT, extra={"error": why})
+        self._cleaner.stop()
         effects: list[Effect] = []
         for leader in list(self._leaders()):
             leader.fail()
@@ -493,6 +502,8 @@ class ReplicaTable:
                     effects += self._checkpoints.changes(ALL, self._leaders())
                 case _Duty.RETENTION:
                     self._retain(now_ms)
+                case _Duty.COMPACTION:
+                    effects += self._compact(now_ms)
                 case _Duty.REOPEN:
                     effects += self._reopen(now_ms)
                 case _Duty.FLUSH:
@@ -535,6 +546,27 @@ class ReplicaTable:
             pause_ms = max(pause_ms, self._settings.logs.retention_check_interval_ms)
         self._deadlines.set((_Duty.RETENTION, "", 0), now_ms + pause_ms)
 
+    def _compact(self, now_ms: int) -> list[Effect]:
+        """A step of compaction, and when the next one is due."""
+        try:
+            turn = self._cleaner.step(self._leaders, now_ms)
+        except Broken as error:
+            return self.go_offline(f"compaction: {error}", now_ms)
+        if turn.due_ms is not None:
+            self._deadlines.set((_Duty.COMPACTION, "", 0), turn.due_ms)
+        effects = turn.effects
+        if turn.put_in_place is not None:
+            self._sweep(turn.put_in_place, now_ms)
+        if turn.finished is not None:
+            effects += self._checkpoint_now((CLEANED_OFFSETS,))
+            flush = turn.finished.flush_now()
+            effects += [] if flush is None else [flush]
+        return effects
+
+    def compaction_flushed(self, turn: int, now_ms: int) -> list[Effect]:
+        """What compaction waited for is on the disk."""
+        return self._compact(now_ms) if self._cleaner.flushed(turn) else []
+
     def _sweep(self, leader: Leader, now_ms: int) -> None:
         """Remove what its delay is over for; the rest when it is."""
         try:
@@ -567,6 +599,7 @@ class ReplicaTable:
 
         The outcomes of the flushes come in as `flushed`; then `close_logs`.
         """
+        self._cleaner.abandon()
         flushes = [leader.close(now_ms) for leader in self._leaders()]
         return [flush for flush in flushes if flush is not None]
 
