@@ -44,16 +44,26 @@ def index_untrusted(
             if size < 128:
                 at += 1
             else:
-                size, at = unsigned(data, at, 5)
+                high = data[at + 1]
+                if high < 128:
+                    size += (high << 7) - 128
+                    at += 2
+                else:
+                    size, at = unsigned(data, at, 5)
             end = at + (size >> 1)
-            at += 1
-            while data[at] > 127:
+            at += 2
+            while data[at - 1] > 127:  # the timestamp
                 at += 1
-            delta = data[at + 1]
+            delta = data[at]
             if delta < 128:
-                at += 2
+                at += 1
             else:
-                delta, at = unsigned(data, at + 1, 5)
+                high = data[at + 1]
+                if high < 128:
+                    delta += (high << 7) - 128
+                    at += 2
+                else:
+                    delta, at = unsigned(data, at, 5)
             size = data[at]
             if size < 128:
                 at += 1
@@ -97,7 +107,12 @@ def sift_untrusted(
             if size < 128:
                 at += 1
             else:
-                size, at = unsigned(data, at, 5)
+                high = data[at + 1]
+                if high < 128:
+                    size += (high << 7) - 128
+                    at += 2
+                else:
+                    size, at = unsigned(data, at, 5)
             end = at + (size >> 1)
             time_delta = data[at + 1]
             if time_delta < 128:
@@ -108,7 +123,12 @@ def sift_untrusted(
             if delta < 128:
                 at += 1
             else:
-                delta, at = unsigned(data, at, 5)
+                high = data[at + 1]
+                if high < 128:
+                    delta += (high << 7) - 128
+                    at += 2
+                else:
+                    delta, at = unsigned(data, at, 5)
             size = data[at]
             if size < 128:
                 at += 1

@@ -44,6 +44,7 @@ STEP_COST: Final = 1_000_000
 
 _BATCH_COST: Final = 5_000
 _RECORD_COST: Final = 700
+_KEYS_AT_ONCE: Final = 5_000
 _DECOMPRESSED_BYTES_MAX: Final = 256 * 1024 * 1024
 _WRITTEN_BYTES: Final = 256 * 1024
 """Gathered before it is written: a write per batch would cost more than the batch."""
@@ -81,12 +82,14 @@ class Compaction:
         "_horizon_ms",
         "_log",
         "_map",
+        "_map_start",
         "_mapped_end",
         "_output",
         "_started_ms",
         "bytes_read",
         "bytes_written",
         "is_swapping",
+        "keys",
         "now_ms",
         "put_in_place",
     )
@@ -100,6 +103,7 @@ class Compaction:
         self._first_dirty = cleanable.first_dirty_offset
         self._end_offset = cleanable.end_offset
         self._mapped_end = cleanable.first_dirty_offset
+        self._map_start = cleanable.first_dirty_offset  # less, where that is inside a batch
         self._started_ms = now_ms
         self._horizon_ms = now_ms + log.settings.delete_retention_ms
         self._output: Segment | None = None  # under way, not in place
@@ -108,6 +112,7 @@ class Compaction:
         self.now_ms = now_ms
         self.bytes_read = 0
         self.bytes_written = 0
+        self.keys = 0
         self.put_in_place = 0
         """So many groups of segments were replaced."""
         self.is_swapping = False
@@ -117,10 +122,6 @@ class Compaction:
     def cleaned_offset(self) -> int:
         """Where the dirty part begins once all steps are done."""
         return self._mapped_end
-
-    @property
-    def keys(self) -> int:
-        return len(self._map.latest)
 
     def steps(self) -> Iterator[Step]:
         """The whole round. OSError: the disk refuses; CorruptSegment: what is stored is damaged;
@@ -132,7 +133,10 @@ class Compaction:
         # Those that ended before it would be taken for open.
         reaching = [one for one in aborted if one.last_offset >= self._first_dirty]
         yield from self._note_keys(below, bases, CleanedTransactions(reaching))
-        self._map.seal()
+        self._map.seal(self._map_start, self._mapped_end)
+        self.keys = len(self._map.latest)
+        while self._map.mark(_KEYS_AT_ONCE):
+            yield 0
         count = sum(one.base_offset < self._mapped_end for one in below)
         if count == 0:
             return
@@ -151,6 +155,8 @@ class Compaction:
             changed = changed or put
         if changed:
             yield Sync((), log.directory)
+        while self._map.release(_KEYS_AT_ONCE):
+            yield 0
 
     def undo(self) -> None:
         """Remove what is not in place. OSError: it is removed at the next start."""
@@ -185,6 +191,7 @@ class Compaction:
             if next_base <= self._first_dirty:
                 continue
             for position, batch in self._batches(segment, self._first_dirty):
+                self._map_start = min(self._map_start, batch.base_offset)
                 try:
                     if not self._note(batch, transactions):
                         return

@@ -61,7 +61,20 @@ def largest(segments: Sequence[Segment], *, start: int, end: int) -> TimestampOf
     max_ms = NO_TIMESTAMP
     for segment, segment_end in _with_ends(segments, end):
         max_ms = max(max_ms, _largest_of(segment, start, segment_end))
-    return None if max_ms < 0 else first_since(segments, max_ms, start=start, end=end)
+    if max_ms < 0:
+        return None
+    found = first_since(segments, max_ms, start=start, end=end)
+    if found is None:
+        # Compaction keeps a batch's time also where it leaves none of its records.
+        max_ms = max(
+            (
+                _largest_from(segment, 0, start, segment_end)
+                for segment, segment_end in _with_ends(segments, end)
+            ),
+            default=NO_TIMESTAMP,
+        )
+        found = None if max_ms < 0 else first_since(segments, max_ms, start=start, end=end)
+    return found
 
 
 def _with_ends(segments: Sequence[Segment], end: int) -> Iterator[tuple[Segment, int]]:
@@ -77,13 +90,18 @@ def _largest_of(segment: Segment, start: int, end: int) -> int:
     max_ms, offset = segment.load_max_timestamp()
     if max_ms < 0 or (segment.base_offset >= start and offset < end):
         return max_ms
-    max_ms = NO_TIMESTAMP
     found = segment.find(start)
-    if found is None:
-        return max_ms
-    for position, entry in segment.walk(found.position):
+    return NO_TIMESTAMP if found is None else _largest_from(segment, found.position, start, end)
+
+
+def _largest_from(segment: Segment, at: int, start: int, end: int) -> int:
+    """The largest timestamp of the records in start..end, from the batch at position `at` on."""
+    max_ms = NO_TIMESTAMP
+    for position, entry in segment.walk(at):
         if first_offset(entry) >= end:
             break
+        if entry.next_offset <= start or (isinstance(entry, Batch) and entry.record_count == 0):
+            continue
         if largest_timestamp(entry) <= max_ms:
             continue
         if first_offset(entry) >= start and entry.next_offset <= end:
