@@ -84,6 +84,7 @@ class Node:
     def step(self, now_ms: int, event: Event) -> list[Effect]:
         match event:
             case Received():
+                self.replicas.is_busy = True
                 return self.routes.handle(now_ms, event.call, event.message)
             case Flushed():
                 return self._flushed(now_ms, event)

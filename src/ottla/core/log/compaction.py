@@ -9,8 +9,8 @@ take the dirty part for clean, or a power cut could bring back what a vanished t
 Promises: no record is lost that is the newest of its key or was not noted, except a tombstone whose
 delete horizon has passed, a full `delete.retention.ms` after its first cleaning (KIP-534). Offsets,
 epochs, sequences and codecs stay. The last batch of every producer stays, without records if need
-be, so that its sequences go on (KIP-98); so does the round's last batch, whose offset tells where the
-next one begins. A step does about a millisecond of work, by guess: there is no clock here.
+be, so that its sequences go on (KIP-98); so does the last batch of every segment that is written: it
+tells a recovery which originals the segment stands for. (Kafka keeps the last one of a round.) A step does as much work as it is told, by guess: there is no clock here.
 
 Not here: batches of magic 0 and 1; a log that holds some is not compacted. Elsewhere: which log and
 how much of it, `dirty.py`; markers, `cleaned_transactions.py`; when it runs, `core/replica/cleaner.py`.
@@ -38,9 +38,6 @@ from ottla.record.compress import NONE, compress
 from ottla.record.record import payload_untrusted
 from ottla.record.sift import index_untrusted, rebased_untrusted, sift_untrusted
 from ottla.types import NO_TIMESTAMP
-
-STEP_COST: Final = 1_000_000
-"""What a step does, in guessed nanoseconds."""
 
 _BATCH_COST: Final = 5_000
 _RECORD_COST: Final = 700
@@ -71,7 +68,7 @@ Step: TypeAlias = int | Sync
 
 @final
 class Compaction:
-    """Goes through `steps` once. `now_ms` is to be kept up to date from outside."""
+    """Goes through `steps` once. `now_ms` and `step_cost` are kept up to date from outside."""
 
     __slots__ = (
         "_bytes",
@@ -79,6 +76,7 @@ class Compaction:
         "_disk",
         "_end_offset",
         "_first_dirty",
+        "_group_end",
         "_horizon_ms",
         "_log",
         "_map",
@@ -92,6 +90,7 @@ class Compaction:
         "keys",
         "now_ms",
         "put_in_place",
+        "step_cost",
     )
 
     def __init__(
@@ -102,6 +101,7 @@ class Compaction:
         self._map = offset_map
         self._first_dirty = cleanable.first_dirty_offset
         self._end_offset = cleanable.end_offset
+        self._group_end = cleanable.end_offset
         self._mapped_end = cleanable.first_dirty_offset
         self._map_start = cleanable.first_dirty_offset  # less, where that is inside a batch
         self._started_ms = now_ms
@@ -110,6 +110,8 @@ class Compaction:
         self._cost = 0
         self._bytes = 0
         self.now_ms = now_ms
+        self.step_cost = 1_000_000
+        """What a step may cost, in guessed nanoseconds. No batch is divided."""
         self.bytes_read = 0
         self.bytes_written = 0
         self.keys = 0
@@ -148,9 +150,11 @@ class Compaction:
         )
         transactions = CleanedTransactions(aborted)
         changed = False
-        for group in grouped:
+        for at, group in enumerate(grouped):
             if not log.holds(group):
                 raise Abandoned
+            last = at + 1 == len(grouped)
+            self._group_end = bases[count - 1] if last else grouped[at + 1][0].base_offset
             put = yield from self._rewrite(group, transactions)
             changed = changed or put
         if changed:
@@ -198,7 +202,7 @@ class Compaction:
                 except RemoteProtocolError as error:
                     raise CorruptSegment(segment.path(), position, str(error)) from error
                 self._mapped_end = max(self._mapped_end, batch.next_offset)
-                if self._cost >= STEP_COST:
+                if self._cost >= self.step_cost:
                     yield self._spent()
             # What offsets are missing at its end will never come.
             self._mapped_end = max(self._mapped_end, next_base)
@@ -252,7 +256,7 @@ class Compaction:
                 if kept is not None:
                     pending.append(kept)
                     pending_bytes += kept.size_bytes
-                if pending_bytes >= _WRITTEN_BYTES or self._cost >= STEP_COST:
+                if pending_bytes >= _WRITTEN_BYTES or self._cost >= self.step_cost:
                     self._write(output, pending, pending_bytes)
                     pending, pending_bytes = [], 0
                     yield self._spent()
@@ -362,7 +366,7 @@ class Compaction:
 
     def _emptied(self, batch: Batch) -> Batch | None:
         """None, or the header alone, where it says what nothing else says."""
-        if batch.next_offset != self._end_offset and not self._is_last_of_producer(batch):
+        if batch.next_offset != self._group_end and not self._is_last_of_producer(batch):
             return None
         if batch.record_count == 0:
             return batch

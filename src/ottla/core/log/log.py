@@ -540,17 +540,19 @@ class Log:
         self, start: int, end: int, *, whole: bool = False
     ) -> Iterator[tuple[Segment, int, Entry]]:
         end = min(end, self.end_offset)
-        if start >= end:
-            return
-        at, position = self._locate(start)
-        while position >= 0 and at < len(self._segments):
-            segment = self._segments[at]
+        while start < end:
+            # By offset: compaction may have put one segment in the place of several meanwhile.
+            at, position = self._locate(start)
+            if position < 0:
+                return
+            segment, began = self._segments[at], start
             for here, entry in segment.walk(position, whole=whole):
                 if first_offset(entry) >= end:
                     return
                 yield segment, here, entry
-            # By offset: compaction may have put one segment in the place of several meanwhile.
-            at, position = bisect_right(self._bases, segment.base_offset), 0
+                start = max(start, entry.next_offset)
+            if start == began:  # damaged: what was found holds no such offset
+                return
 
     def aborted(self, start: int, end: int) -> list[AbortedTransaction]:
         """The aborted transactions that reach into start..end, for readers of committed records."""

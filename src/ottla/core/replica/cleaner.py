@@ -2,8 +2,8 @@
 
 One log at a time. When none is under way all are looked at, a slice per step, and the one with the
 greatest share of uncompacted bytes is taken; when none has enough, `log.cleaner.backoff.ms` passes.
-A step is about a millisecond, then everybody else has a turn; what it reads and writes counts
-against `log.cleaner.io.max.bytes.per.second`.
+A step is a fifth of a millisecond, so that it does not show in what a request takes, and longer when
+nobody has asked the broker anything for some time. What it reads and writes counts against `log.cleaner.io.max.bytes.per.second`.
 
 A round is given up, and begun anew later, when its partition is deleted, no longer compacted or not
 served any more, or when the segments it was reading are gone. A log that can't be compacted (it is
@@ -35,6 +35,13 @@ _LOOKED_AT: Final = 100
 """Logs per step: a few microseconds each, when nothing has to be read."""
 
 _DELETED: Final = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+_BUSY_COST: Final = 200_000
+_QUIET_COST: Final = 3_000_000
+"""Of a step, in nanoseconds."""
+
+_QUIET_STEPS: Final = 20
+"""After so many steps between which nobody asked anything."""
+
 _PAUSE_MS: Final = 1
 _BACKOFF_MIN_MS: Final = 10
 """An operator may set 0, which would never let the loop sleep."""
@@ -67,6 +74,7 @@ class Cleaner:
         "_disk",
         "_free_ms",
         "_leader",
+        "_quiet_steps",
         "_refused",
         "_round",
         "_settings",
@@ -83,6 +91,7 @@ class Cleaner:
         self._steps: Iterator[Step] = iter(())
         self._turn = 0  # of the flush that is waited for
         self._free_ms = 0.0  # when what was read and written is paid for
+        self._quiet_steps = 0
         self._to_look_at: list[Leader] = []
         self._best: tuple[Cleanable, Leader] | None = None
         self._refused: set[Leader] = set()
@@ -94,12 +103,12 @@ class Cleaner:
     def obey(self, settings: LogSettings) -> None:
         self._settings = settings
 
-    def step(self, leaders: Callable[[], Iterable[Leader]], now_ms: int) -> Turn:
-        """Do a little. Raises `Broken`."""
+    def step(self, leaders: Callable[[], Iterable[Leader]], now_ms: int, *, is_busy: bool) -> Turn:
+        """Do a little, less when somebody else is waiting. Raises `Broken`."""
         if not self._settings.cleaner_enabled:
             return Turn(now_ms + self.backoff_ms)
         if self._round is not None:
-            return self._go_on(now_ms)
+            return self._go_on(now_ms, is_busy)
         if not self._to_look_at:
             self._to_look_at = [one for one in leaders() if one.policy.settings.cleanup_compact]
             self._best = None
@@ -137,7 +146,7 @@ class Cleaner:
             if found is not None and (self._best is None or found.ratio > self._best[0].ratio):
                 self._best = (found, leader)
 
-    def _go_on(self, now_ms: int) -> Turn:
+    def _go_on(self, now_ms: int, is_busy: bool) -> Turn:
         leader, compaction = self._leader, self._round
         assert leader is not None
         assert compaction is not None
@@ -145,6 +154,9 @@ class Cleaner:
             self.abandon()
             return Turn(now_ms + _PAUSE_MS)
         compaction.now_ms = now_ms
+        self._quiet_steps = 0 if is_busy else self._quiet_steps + 1
+        is_quiet = self._quiet_steps > _QUIET_STEPS
+        compaction.step_cost = _QUIET_COST if is_quiet else _BUSY_COST
         put_before = compaction.put_in_place
         turn = Turn(now_ms + _PAUSE_MS)
         try:

@@ -120,6 +120,7 @@ class ReplicaTable:
         "_shutdown",
         "_unopened",
         "_waiting",
+        "is_busy",
         "is_offline",
     )
 
@@ -152,6 +153,8 @@ class ReplicaTable:
         # Led here, had the disk let it be opened: tried again, oldest first.
         self._unopened: dict[tuple[Uuid, int], PartitionImage] = {}
         self.is_offline = False
+        self.is_busy = False
+        """Somebody has asked the broker something since compaction has last looked."""
 
     # --- what handlers ask ------------------------------------------------------------------------
 
@@ -549,9 +552,10 @@ class ReplicaTable:
     def _compact(self, now_ms: int) -> list[Effect]:
         """A step of compaction, and when the next one is due."""
         try:
-            turn = self._cleaner.step(self._leaders, now_ms)
+            turn = self._cleaner.step(self._leaders, now_ms, is_busy=self.is_busy)
         except Broken as error:
             return self.go_offline(f"compaction: {error}", now_ms)
+        self.is_busy = False
         if turn.due_ms is not None:
             self._deadlines.set((_Duty.COMPACTION, "", 0), turn.due_ms)
         effects = turn.effects
