@@ -308,7 +308,9 @@ class Compaction:
             return self._with_horizon(batch, _payload(batch)) if is_void else batch
         if transactions.goes(batch) or batch.record_count == 0:
             return self._emptied(batch)
-        if batch.base_offset >= self._mapped_end:
+        if batch.base_offset >= self._mapped_end and not (
+            probe.MUTANTS and probe.mutant("M39-unmapped-goes")
+        ):
             return batch
         if batch.base_offset >= self._first_dirty:
             if not self._map.any_survives(batch.base_offset, batch.next_offset):
@@ -326,7 +328,8 @@ class Compaction:
             self._map.latest,
             SHORT_KEY_BYTES_MAX,
             digest,
-            drop_tombstones=horizon_ms is not None and horizon_ms <= self._started_ms,
+            drop_tombstones=(horizon_ms is not None and horizon_ms <= self._started_ms)
+            or (bool(probe.MUTANTS) and probe.mutant("KIP534-tombstone-goes-at-once")),
         )
         self._cost += _RECORD_COST * batch.record_count
         if sifted.record_count == 0:

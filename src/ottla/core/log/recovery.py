@@ -152,6 +152,10 @@ class Recovery:
             for name in [*[name for name in swapped if name[:OFFSET_DIGITS] >= first], *cleaned]:
                 self._remove(name)
             swapped = [name for name in swapped if name in self._names]
+        if probe.MUTANTS and probe.mutant("M38-swap-undone"):
+            for name in swapped:
+                self._remove(name)
+            return
         if swapped:
             self._finish_swap(swapped)
 

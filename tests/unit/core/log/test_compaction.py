@@ -1,9 +1,11 @@
 """What one round of compaction leaves of a log, batch by batch, by Kafka's rules."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
+from ottla import probe
 from ottla.core.log.compaction import Compaction
 from ottla.core.log.dirty import cleanable, groups
 from ottla.core.log.log import Log, Shutdown
@@ -505,3 +507,22 @@ def test_the_largest_time_may_belong_to_no_record(disk: MemoryDisk, log: Log) ->
     found = log.max_timestamp(2)
     assert found is not None
     assert (found.offset, found.timestamp_ms) == (1, NOW_MS)
+
+
+@pytest.mark.parametrize(
+    ("mutant", "notices"),
+    [
+        ("M18-compaction-past-watermark", test_nothing_at_or_above_the_stable_end_is_touched),
+        ("M73-last-batch-goes", test_the_last_batch_of_a_producer_stays_empty),
+        ("M82-marker-of-kept-data-goes", test_a_commit_marker_stays_while_its_records_do),
+    ],
+)
+def test_the_mistake_is_noticed(
+    disk: MemoryDisk, log: Log, mutant: str, notices: Callable[[MemoryDisk, Log], None]
+) -> None:
+    probe.breed(mutant)
+    try:
+        with pytest.raises((AssertionError, ValueError)):
+            notices(disk, log)
+    finally:
+        probe.breed()
