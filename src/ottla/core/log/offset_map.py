@@ -39,7 +39,7 @@ class OffsetMap:
     __slots__ = ("_marks", "_shift", "_start", "_unmarked", "keys_max", "latest")
 
     def __init__(self, buffer_bytes: int, load_factor: float) -> None:
-        self.keys_max: int = max(1, int(buffer_bytes * load_factor) // ENTRY_BYTES)
+        self.keys_max: int = max(1, int(buffer_bytes * min(load_factor, 1.0)) // ENTRY_BYTES)
         self.latest: dict[bytes, int] = {}
         self._start = 0
         self._shift = 0

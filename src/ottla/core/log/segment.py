@@ -268,7 +268,9 @@ class Segment:
         self.note(position, size_bytes, last_offset, max_ms)
 
     def extend(self, batches: Sequence[Batch]) -> None:
-        """Add whole batches at once; the indexes wait in memory for `seal`."""
+        """Add whole batches at once. After an OSError the segment is not to be used."""
+        if self.offsets.block_is_full or self.times.block_is_full:
+            self.write_indexes()
         position = self.size_bytes
         chunks: list[bytes | memoryview] = []
         for batch in batches:

@@ -188,7 +188,7 @@ class Cleaner:
 
     def _paid_ms(self, size_bytes: int, now_ms: int) -> int:
         """When the next step is due, as far as the disk may be used."""
-        per_second = self._settings.cleaner_bytes_per_second_max
+        per_second = max(1.0, self._settings.cleaner_bytes_per_second_max)
         self._free_ms = max(self._free_ms, float(now_ms)) + min(size_bytes * 1000 / per_second, 6e4)
         return max(now_ms + _PAUSE_MS, int(self._free_ms))
 
