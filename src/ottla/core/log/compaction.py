@@ -129,7 +129,9 @@ class Compaction:
         """The whole round. OSError: the disk refuses; CorruptSegment: what is stored is damaged;
         Abandoned: the log has changed. `undo` then leaves nothing behind."""
         log = self._log
-        aborted = log.aborted(0, self._end_offset)
+        names = self._disk.names(log.directory)
+        has_aborted = any(name.endswith(".txnindex") for name in names)
+        aborted = log.aborted(0, self._end_offset) if has_aborted else []
         below = [one for one in log.segments[:-1] if one.base_offset < self._end_offset]
         bases = [one.base_offset for one in below[1:]] + [self._end_offset]
         # Those that ended before it would be taken for open.
@@ -145,8 +147,7 @@ class Compaction:
         grouped = groups(
             below[:count],
             bases[count - 1],
-            segment_bytes=log.settings.segment_bytes,
-            index_bytes=log.settings.segment_index_bytes,
+            log.settings,
         )
         transactions = CleanedTransactions(aborted)
         changed = False
@@ -166,7 +167,7 @@ class Compaction:
         """Remove what is not in place. OSError: it is removed at the next start."""
         output, self._output = self._output, None
         if output is not None:
-            for name_end in (CLEANED, SWAP):
+            for name_end in (SWAP, CLEANED):  # what stays undoes the rest at the next start
                 output.name_end = name_end
                 output.remove_files()
 

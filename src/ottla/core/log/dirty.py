@@ -11,11 +11,15 @@ all logs, `core/replica/cleaner.py`; the rewriting, `compaction.py`.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import Final, final
 
 from ottla import probe
 from ottla.core.log.log import Log
 from ottla.core.log.segment import RELATIVE_OFFSET_MAX, Segment
+from ottla.core.log.time_index import ENTRY_BYTES as _TIME_ENTRY_BYTES
+from ottla.settings.topic import TopicSettings
+
+_TOGETHER_MAX: Final = 64
 
 
 @final
@@ -98,39 +102,33 @@ def _is_overdue(segment: Segment, lag_max_ms: int | None, now_ms: int) -> bool:
 
 
 def groups(
-    segments: Sequence[Segment], end_offset: int, *, segment_bytes: int, index_bytes: int
+    segments: Sequence[Segment], end_offset: int, settings: TopicSettings
 ) -> list[list[Segment]]:
     """The segments before `end_offset`, in runs each of which becomes one segment.
 
-    A run has no more bytes and index entries than a segment may have, and no offset that does not
-    fit into 31 bits behind its first.
+    A run has no more bytes and index entries than a segment may have, no offset that does not fit
+    into 31 bits behind its first, and no more segments than can be renamed within some milliseconds.
     """
+    # Every index entry stands for more than the interval.
+    entries_max = max(1, settings.segment_index_bytes // _TIME_ENTRY_BYTES - 1)
+    bytes_max = min(settings.segment_bytes, entries_max * (settings.index_interval_bytes + 1))
     grouped: list[list[Segment]] = []
-    size_bytes = offsets_bytes = times_bytes = 0
+    size_bytes = 0
     for at, segment in enumerate(segments):
         next_base = segments[at + 1].base_offset if at + 1 < len(segments) else end_offset
-        its_offsets_bytes = segment.offsets.count * 8 if segment.size_bytes else 0
-        its_times_bytes = segment.times.count * 12 if segment.size_bytes else 0
         size_bytes += segment.size_bytes
-        offsets_bytes += its_offsets_bytes
-        times_bytes += its_times_bytes
-        fits = (
-            (
-                size_bytes <= segment_bytes
-                and offsets_bytes <= index_bytes
-                and times_bytes <= index_bytes
-                and (
-                    segment.size_bytes == 0
-                    or next_base - 1 - grouped[-1][0].base_offset <= RELATIVE_OFFSET_MAX
-                )
+        group = grouped[-1] if grouped else None
+        if (
+            group is not None
+            and size_bytes <= bytes_max
+            and len(group) < _TOGETHER_MAX
+            and (
+                segment.size_bytes == 0
+                or next_base - 1 - group[0].base_offset <= RELATIVE_OFFSET_MAX
             )
-            if grouped
-            else False
-        )
-        if fits:
-            grouped[-1].append(segment)
+        ):
+            group.append(segment)
         else:
             grouped.append([segment])
             size_bytes = segment.size_bytes
-            offsets_bytes, times_bytes = its_offsets_bytes, its_times_bytes
     return grouped

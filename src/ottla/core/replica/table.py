@@ -573,6 +573,8 @@ class ReplicaTable:
 
     def _sweep(self, leader: Leader, now_ms: int) -> None:
         """Remove what its delay is over for; the rest when it is."""
+        # There are fewer segments than before: the next one that begins is to be noticed.
+        leader.segment_count = min(leader.segment_count, leader.log.segment_count)
         try:
             due_ms = leader.log.sweep(now_ms)
             if due_ms is not None:

@@ -80,10 +80,23 @@ def test_a_group_ends_where_offsets_would_not_fit(disk: MemoryDisk, log: Log) ->
     roll(log)
     roll(log)
     assert [one.base_offset for one in log.segments] == [0, far, far + 1, far + 2]
-    grouped = groups(log.segments[:-1], far + 2, segment_bytes=1 << 20, index_bytes=1 << 20)
+    grouped = groups(log.segments[:-1], far + 2, replace(COMPACTED, segment_bytes=1 << 20))
     assert [len(one) for one in grouped] == [2, 1]
     clean(log, disk)
     assert [key for _, key, _ in pairs(log)] == [b"a", b"b", b"active"]
+
+
+def test_a_group_has_no_more_than_an_index_can_hold(disk: MemoryDisk, log: Log) -> None:
+    for at in range(6):
+        append(log, keyed((b"k%d" % at, b"v" * 200)))
+        roll(log)
+    small = replace(COMPACTED, segment_bytes=1 << 20, segment_index_bytes=72)
+    grouped = groups(log.segments[:-1], log.end_offset, small)
+    assert [len(one) for one in grouped] == [2, 2, 2]
+    for _ in range(70):
+        roll(log)
+    grouped = groups(log.segments[:-1], log.end_offset, replace(small, segment_index_bytes=1 << 20))
+    assert [len(one) for one in grouped] == [64, 12]
 
 
 def test_a_tombstone_stays_until_its_horizon(disk: MemoryDisk, log: Log) -> None:
