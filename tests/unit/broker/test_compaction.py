@@ -2,6 +2,8 @@
 
 import pytest
 
+from ottla.core.effect import COMPACTION
+from ottla.core.event import Ticked
 from ottla.core.log.recovery import Shutdown
 from ottla.errors import ErrorCode
 from ottla.record.batch import batches_untrusted
@@ -209,3 +211,21 @@ def test_a_groups_memory_is_the_same_after_its_log_was_compacted() -> None:
         assert [one.member_assignment for one in after.members] == [
             one.member_assignment for one in before.members
         ]
+
+
+def test_a_compacted_segment_that_can_not_be_synced_replaces_nothing(node: WholeNode) -> None:
+    peer = node.connect()
+    make(peer)
+    for at in range(20):
+        write(peer, (b"a", b"%d" % at * 100))
+    size_bytes = node.node.replicas.leader("t", 0).log.size_bytes  # type: ignore[union-attr]
+    while not any(flush.partition == COMPACTION for flush in node.flushes):
+        node.flush()
+        node.now_ms = node.node.next_deadline_ms() or 0
+        node.step(Ticked())
+    node.flush("the disk refuses to sync")
+    assert node.node.replicas.is_offline
+    assert write(peer, (b"a", b""))[0] == ErrorCode.KAFKA_STORAGE_ERROR
+    again = WholeNode(node.disk.copy(), *EAGER, shutdown=Shutdown.KILLED, now_ms=node.now_ms)
+    log = again.node.replicas.leader("t", 0).log  # type: ignore[union-attr]
+    assert log.size_bytes == size_bytes
