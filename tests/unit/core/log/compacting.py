@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
+from ottla.aio.disk import RealDisk
 from ottla.core.log.compaction import Compaction, Sync
 from ottla.core.log.dirty import cleanable
 from ottla.core.log.log import Log
@@ -79,7 +80,7 @@ def roll(log: Log, now_ms: int = NOW_MS) -> None:
 
 def clean(
     log: Log,
-    disk: MemoryDisk,
+    disk: MemoryDisk | RealDisk,
     now_ms: int = NOW_MS,
     *,
     stable_end: int | None = None,
