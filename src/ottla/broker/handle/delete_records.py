@@ -15,6 +15,7 @@ from ottla.core.effect import Effect, Reply
 from ottla.core.replica.leader import Leader
 from ottla.core.replica.table import ReplicaTable
 from ottla.errors import ErrorCode
+from ottla.types import TopicPartition
 from ottla.wire.message.delete_records import (
     DeleteRecordsPartition,
     DeleteRecordsPartitionResult,
@@ -41,28 +42,47 @@ class HandleDeleteRecords:
     replicas: ReplicaTable
 
     def __call__(self, now_ms: int, call: Call, request: DeleteRecordsRequest) -> list[Effect]:
-        moved: list[Leader] = []
+        starts: dict[TopicPartition, int] = {}
+        refused: dict[TopicPartition, ErrorCode] = {}
+        for topic in request.topics:
+            for asked in topic.partitions:
+                start = self._start(topic.name, asked)
+                partition = TopicPartition(topic.name, asked.partition_index)
+                if isinstance(start, ErrorCode):
+                    refused[partition] = start
+                elif start is not None:
+                    starts[partition] = max(start, starts.get(partition, 0))
+        for partition in refused:
+            starts.pop(partition, None)  # asked for twice, and once in vain
+        effects: list[Effect] = []
+        try:
+            if starts:
+                effects += self.replicas.delete_before(starts)
+        except OSError as error:
+            logger.error("records can't be deleted", extra={"error": str(error)})
+            refused.update(dict.fromkeys(starts, ErrorCode.KAFKA_STORAGE_ERROR))
         topics = [
             DeleteRecordsTopicResult(
                 topic.name,
-                [self._delete(topic.name, asked, moved) for asked in topic.partitions],
+                [
+                    self._outcome(TopicPartition(topic.name, asked.partition_index), refused)
+                    for asked in topic.partitions
+                ],
             )
             for topic in request.topics
         ]
-        effects = self.replicas.log_start_moved() if moved else []
         effects.append(Reply(call, DeleteRecordsResponse(topics=topics)))
         return effects
 
-    def _delete(
-        self, topic: str, asked: DeleteRecordsPartition, moved: list[Leader]
-    ) -> DeleteRecordsPartitionResult:
+    def _start(self, topic: str, asked: DeleteRecordsPartition) -> int | ErrorCode | None:
+        """Where the log is to begin; None: it begins there or later."""
         leader = self.replicas.leader(topic, asked.partition_index)
         if isinstance(leader, ErrorCode):
-            return _failed(asked, leader)
+            return leader
         if leader.internal:
-            return _failed(asked, ErrorCode.INVALID_TOPIC_EXCEPTION)
+            return ErrorCode.INVALID_TOPIC_EXCEPTION
         if not leader.policy.settings.cleanup_delete:
-            return _failed(asked, ErrorCode.POLICY_VIOLATION)
+            return ErrorCode.POLICY_VIOLATION
         before = asked.offset
         if before == TO_HIGH_WATERMARK:
             before = leader.high_watermark
@@ -70,20 +90,16 @@ class HandleDeleteRecords:
         if probe.MUTANTS and probe.mutant("KIP107-past-watermark"):
             end = leader.log.end_offset
         if not 0 <= before <= end:
-            return _failed(asked, ErrorCode.OFFSET_OUT_OF_RANGE)
-        log = leader.log
-        if before > log.start_offset:
-            try:
-                log.truncate_prefix(before)
-            except OSError as error:
-                logger.error(
-                    "records can't be deleted",
-                    extra={"partition": leader.partition, "error": str(error)},
-                )
-                return _failed(asked, ErrorCode.KAFKA_STORAGE_ERROR)
-            moved.append(leader)
-        return DeleteRecordsPartitionResult(asked.partition_index, log.start_offset, ErrorCode.NONE)
+            return ErrorCode.OFFSET_OUT_OF_RANGE
+        return before if before > leader.log.start_offset else None
 
-
-def _failed(asked: DeleteRecordsPartition, error: ErrorCode) -> DeleteRecordsPartitionResult:
-    return DeleteRecordsPartitionResult(asked.partition_index, _NO_WATERMARK, error)
+    def _outcome(
+        self, partition: TopicPartition, refused: dict[TopicPartition, ErrorCode]
+    ) -> DeleteRecordsPartitionResult:
+        error = refused.get(partition)
+        if error is None:
+            leader = self.replicas.leader(partition.topic, partition.partition)
+            assert isinstance(leader, Leader)
+            start_offset = leader.log.start_offset
+            return DeleteRecordsPartitionResult(partition.partition, start_offset, ErrorCode.NONE)
+        return DeleteRecordsPartitionResult(partition.partition, _NO_WATERMARK, error)

@@ -7,13 +7,16 @@ was written in it yet. The file `leader-epoch-checkpoint` follows every change.
 Source: KIP-101, KIP-279, KIP-320.
 """
 
+import logging
 from bisect import bisect_left, bisect_right
-from typing import final
+from typing import Final, final
 
 from ottla import probe
 from ottla.core.log import checkpoint
 from ottla.core.port import Disk
 from ottla.types import NO_EPOCH
+
+log: Final = logging.getLogger(__name__)
 
 _FOREVER: int = 1 << 63
 
@@ -99,14 +102,22 @@ class EpochHistory:
             self._save()
 
     def truncate_prefix(self, start_offset: int) -> None:
-        """Let the history begin at `start_offset`, in the epoch that wrote it. After an OSError it
-        is as it was."""
+        """Let the history begin at `start_offset`, in the epoch that wrote it.
+
+        Never refused: where the log begins is another file's fact, and one that says more than it is
+        cut to it by the next start.
+        """
         above = bisect_right(self._starts, start_offset)
         if above and (above > 1 or self._starts[0] != start_offset):
-            epochs = self._epochs[above - 1 :]
-            starts = [start_offset, *self._starts[above:]]
-            self._write(epochs, starts)
-            self._epochs, self._starts = epochs, starts
+            self._epochs = self._epochs[above - 1 :]
+            self._starts = [start_offset, *self._starts[above:]]
+            try:
+                self._save()
+            except OSError as error:
+                log.warning(
+                    "an epoch checkpoint can't be written; it still tells of deleted records",
+                    extra={"path": self.path, "error": str(error)},
+                )
 
     def clear(self) -> None:
         if self._epochs:

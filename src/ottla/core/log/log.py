@@ -659,7 +659,7 @@ class Log:
         """Make `start_offset` the first readable one; it is at most the end (KIP-107).
 
         Segments [0..9] [10..29] [30..]: truncate_prefix(25) moves the start; `retire` then deletes
-        the first segment and keeps the next. After an OSError the log begins where it began.
+        the first segment and keeps the next.
         """
         assert start_offset <= self.end_offset
         if start_offset > self.start_offset:
@@ -687,7 +687,12 @@ class Log:
         due_ms = now_ms + self._settings.file_delete_delay_ms
         if probe.MUTANTS and probe.mutant("M72-producers-deleted-with-records"):
             self.producers.producers.clear()
-        self.truncate_prefix(self._bases[count])
+        try:
+            for _ in range(count):
+                self._retire_segment(0, due_ms)
+        finally:
+            # Where the disk refuses, the rest stays readable: the next process would find it too.
+            self.truncate_prefix(self._bases[0])
         log.info(
             "old segments are deleted",
             extra={
@@ -697,8 +702,6 @@ class Log:
                 "start_offset": self.start_offset,
             },
         )
-        for _ in range(count):
-            self._retire_segment(0, due_ms)
         return count
 
     def holds(self, segments: Sequence[Segment]) -> bool:

@@ -8,7 +8,7 @@ Elsewhere: the files' format, see `core/log/checkpoint.py`; when they are writte
 """
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, final
 
 from ottla.core.effect import WriteWhole
@@ -29,15 +29,18 @@ ALL: Final = (RECOVERY_POINTS, LOG_STARTS, HIGH_WATERMARKS, CLEANED_OFFSETS)
 
 logger: Final = logging.getLogger(__name__)
 
+_NOTHING: Final[Mapping[TopicPartition, int]] = {}
+
 
 @final
 class Checkpoints:
     """Reads what the last process wrote, and renders what has changed since."""
 
-    __slots__ = ("_disk", "_read", "_written")
+    __slots__ = ("_disk", "_known", "_read", "_written")
 
     def __init__(self, disk: Disk) -> None:
         self._disk = disk
+        self._known: set[str] = set()  # files that are there
         self._read: dict[str, dict[TopicPartition, int]] = {}
         self._written: dict[str, bytes] = {}
 
@@ -46,6 +49,7 @@ class Checkpoints:
         offsets: dict[TopicPartition, int] = {}
         data = self._disk.read_whole(name)
         if data is not None:
+            self._known.add(name)
             try:
                 offsets = parse_offsets(name, data)
             except MalformedFile as error:
@@ -53,19 +57,30 @@ class Checkpoints:
         self._read[name] = offsets
         return offsets
 
-    def changes(self, names: Iterable[str], leaders: Iterable[Leader]) -> list[WriteWhole]:
-        """Those of the files whose content is not what was last written."""
+    def changes(
+        self,
+        names: Iterable[str],
+        leaders: Iterable[Leader],
+        ahead: Mapping[TopicPartition, int] = _NOTHING,
+    ) -> list[WriteWhole]:
+        """Those of the files whose content is not what was last written. `ahead`: what is about to
+        be true, in each of them."""
         logs = list(leaders)
         effects = []
         for name in names:
-            offsets = {**self._read.get(name, {}), **dict(_offsets(name, logs))}
-            if name == CLEANED_OFFSETS and not offsets and name not in self._written:
+            offsets = {**self._read.get(name, {}), **dict(_offsets(name, logs)), **ahead}
+            if name == CLEANED_OFFSETS and not (offsets or name in self._known):
                 continue  # most brokers compact nothing, and need no file that says so
             data = format_offsets(offsets)
             if self._written.get(name) != data:
                 self._written[name] = data
+                self._known.add(name)
                 effects.append(WriteWhole(name, data))
         return effects
+
+    def forget(self, name: str) -> None:
+        """`name` could not be written: next time it is a change, whatever is in it."""
+        self._written.pop(name, None)
 
 
 def _offsets(name: str, leaders: Iterable[Leader]) -> Iterator[tuple[TopicPartition, int]]:

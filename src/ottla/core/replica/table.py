@@ -17,7 +17,7 @@ Elsewhere: one partition, see `leader.py`; directories, see `directory.py`; what
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import Enum, auto
 from typing import Final, final
 
@@ -229,14 +229,27 @@ class ReplicaTable:
         except OSError as error:
             return leader.unreadable(error)
 
-    def log_start_moved(self) -> list[Effect]:
-        """What follows from deleting records: a kill must not bring them back. The segments go
-        with the next round of retention."""
-        if probe.MUTANTS and probe.mutant("KIP107-start-not-kept"):
-            return []
-        if self.is_offline:
-            return []
-        return self._checkpoint_now((LOG_STARTS,))
+    def delete_before(self, starts: Mapping[TopicPartition, int]) -> list[Effect]:
+        """Let these logs, which stand here, begin at these offsets, none of which is behind a high
+        watermark. The segments go with the next round of retention.
+
+        It is written down before it is done: a kill must not bring deleted records back. OSError:
+        it can't be, and nothing is deleted.
+        """
+        effects: list[Effect] = []
+        if not (probe.MUTANTS and probe.mutant("KIP107-start-not-kept")):
+            for effect in self._checkpoints.changes((LOG_STARTS,), self._leaders(), starts):
+                try:
+                    self._disk.write_whole(effect.path, effect.data)
+                except OSError:
+                    self._checkpoints.forget(effect.path)
+                    raise
+                effects.append(effect)
+        for partition, start_offset in starts.items():
+            leader = self.leader(partition.topic, partition.partition)
+            assert isinstance(leader, Leader)
+            leader.log.truncate_prefix(start_offset)
+        return effects
 
     # --- following the image ----------------------------------------------------------------------
 

@@ -118,3 +118,15 @@ def test_a_disk_that_refuses_is_a_storage_error() -> None:
     house.disk.mend()
     assert row.error_code in (ErrorCode.KAFKA_STORAGE_ERROR, ErrorCode.NONE)
     assert row.low_watermark == (3 if row.error_code == ErrorCode.NONE else -1)
+
+
+def test_what_cannot_be_written_down_is_not_done(house: House) -> None:
+    house.disk.fail_in(1, stays_broken=True, changes_only=True)
+    row, effects = delete(house, 3)
+    assert (row.error_code, row.low_watermark) == (ErrorCode.KAFKA_STORAGE_ERROR, -1)
+    assert house.leader("t").log.start_offset == 0
+    house.disk.mend()
+    row, effects = delete(house, 3)
+    assert (row.error_code, row.low_watermark) == (0, 3)
+    house.write(effects)
+    assert b"t 0 3" in house.disk.files()["log-start-offset-checkpoint"]

@@ -11,6 +11,7 @@ from tests.unit.fakes.disk import MemoryDisk
 
 from ottla.core.effect import COMPACTION, Effect, Flush
 from ottla.core.log.recovery import Shutdown
+from ottla.core.metadata.image import Image
 from ottla.core.replica.leader import Leader
 from ottla.errors import ErrorCode
 from ottla.record.batch import header_untrusted
@@ -28,9 +29,11 @@ COMPACTED = {
 class CompactingHouse(House):
     """A house whose shell performs what compaction asks for, at once unless `holding`."""
 
-    def __init__(self, disk: MemoryDisk | None = None, **settings: str) -> None:
+    def __init__(
+        self, disk: MemoryDisk | None = None, *, image: Image | None = None, **settings: str
+    ) -> None:
         given = {name.replace("_", "."): text for name, text in settings.items()}
-        super().__init__(disk, settings={"log.cleaner.backoff.ms": "100", **given})
+        super().__init__(disk, settings={"log.cleaner.backoff.ms": "100", **given}, image=image)
         self.holding = False
         self.held: list[Flush] = []
         self.flushed = 0
@@ -327,3 +330,14 @@ def test_the_brokers_settings_are_obeyed_from_the_next_step_on(house: Compacting
     assert house.leader("t").log.cleaned_offset is None
     house.pass_time(20_000)
     assert house.leader("t").log.cleaned_offset
+
+
+def test_an_offset_of_a_log_that_is_gone_does_not_stay_on_record(house: CompactingHouse) -> None:
+    house.create("t", configs=COMPACTED)
+    house.write_keys("t")
+    house.pass_time(1000)
+    house.disk.remove_tree("t-0")
+    again = CompactingHouse(house.disk, image=house.image)
+    assert again.leader("t").log.cleaned_offset is None
+    again.pass_time(120_000)
+    assert again.disk.read_whole(CHECKPOINT) == b"0\n0\n"
