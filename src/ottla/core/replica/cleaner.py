@@ -2,7 +2,7 @@
 
 One log at a time. When none is under way all are looked at, a slice per step, and the one with the
 greatest share of uncompacted bytes is taken; when none has enough, `log.cleaner.backoff.ms` passes.
-A step is a fifth of a millisecond, so that it does not show in what a request takes, and longer when
+A step is a tenth of a millisecond, so that it does not show in what a request takes, and longer when
 nobody has asked the broker anything for some time. What it reads and writes counts against `log.cleaner.io.max.bytes.per.second`.
 
 A round is given up, and begun anew later, when its partition is deleted, no longer compacted or not
@@ -35,14 +35,13 @@ _LOOKED_AT: Final = 100
 """Logs per step: a few microseconds each, when nothing has to be read."""
 
 _DELETED: Final = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-_BUSY_COST: Final = 200_000
+_BUSY_COST: Final = 100_000
 _QUIET_COST: Final = 3_000_000
 """Of a step, in nanoseconds."""
 
 _QUIET_STEPS: Final = 20
 """After so many steps between which nobody asked anything."""
 
-_PAUSE_MS: Final = 1
 _BACKOFF_MIN_MS: Final = 10
 """An operator may set 0, which would never let the loop sleep."""
 
@@ -114,19 +113,19 @@ class Cleaner:
             self._best = None
         self._look(now_ms)
         if self._to_look_at:
-            return Turn(now_ms + _PAUSE_MS)
+            return Turn(now_ms)
         if self._best is None:
             return Turn(now_ms + self.backoff_ms)
         found, leader = self._best
         self._best = None
         if not _is_compacted(leader):
-            return Turn(now_ms + _PAUSE_MS)
+            return Turn(now_ms)
         settings = self._settings
         offset_map = OffsetMap(settings.cleaner_dedupe_bytes, settings.cleaner_load_factor)
         self._leader = leader
         self._round = Compaction(self._disk, leader.log, found, offset_map, now_ms)
         self._steps = self._round.steps()
-        turn = Turn(now_ms + _PAUSE_MS)
+        turn = Turn(now_ms)
         if leader.log.cleaned_offset is None:
             # Before the first gap: recovery has to know that there may be some.
             leader.log.cleaned_offset = leader.log.start_offset
@@ -152,13 +151,13 @@ class Cleaner:
         assert compaction is not None
         if not _is_compacted(leader):
             self.abandon()
-            return Turn(now_ms + _PAUSE_MS)
+            return Turn(now_ms)
         compaction.now_ms = now_ms
         self._quiet_steps = 0 if is_busy else self._quiet_steps + 1
         is_quiet = self._quiet_steps > _QUIET_STEPS
         compaction.step_cost = _QUIET_COST if is_quiet else _BUSY_COST
         put_before = compaction.put_in_place
-        turn = Turn(now_ms + _PAUSE_MS)
+        turn = Turn(now_ms)
         try:
             done = next(self._steps, None)
         except Abandoned:
@@ -190,7 +189,7 @@ class Cleaner:
         """When the next step is due, as far as the disk may be used."""
         per_second = max(1.0, self._settings.cleaner_bytes_per_second_max)
         self._free_ms = max(self._free_ms, float(now_ms)) + min(size_bytes * 1000 / per_second, 6e4)
-        return max(now_ms + _PAUSE_MS, int(self._free_ms))
+        return max(now_ms, int(self._free_ms))
 
     def _end(self, leader: Leader, compaction: Compaction) -> None:
         log = leader.log
