@@ -43,6 +43,7 @@ MUTANTS: Final[dict[str, str]] = {
     "D9-timeout-acknowledged": "a Produce whose flush takes too long is told that all is well",
     "KIP107-past-watermark": "DeleteRecords goes beyond the high watermark",
     "KIP107-start-not-kept": "the log's start is not checkpointed with the answer to DeleteRecords",
+    "KIP534-tombstone-goes-at-once": "a tombstone goes with the first cleaning that meets it",
     "M02-behind-the-cut": "recovery cuts a damaged segment and keeps the segments behind it",
     "M02-epoch-kept": "partitions keep their leader epoch after a power cut",
     "M02-gap-believed": "recovery keeps a segment although the one before it lost its end",
@@ -54,6 +55,7 @@ MUTANTS: Final[dict[str, str]] = {
     "M09-epochs-unsynced": "the epoch checkpoint is never synced",
     "M16-killed-taken-for-flushed": "after a kill, all that is in the page cache counts as flushed",
     "M17-producers-of-truncated": "a truncated log keeps the producers of what it lost",
+    "M18-compaction-past-watermark": "compaction goes beyond the high watermark",
     "M18-retention-past-watermark": "retention deletes segments beyond the high watermark",
     "M19-inside-batch-skipped": "a read from inside a batch begins with the batch after it",
     "M23-stale-position": "a remembered position is used after a new segment has begun",
@@ -64,9 +66,12 @@ MUTANTS: Final[dict[str, str]] = {
     "M35-failed-flush-believed": "a flush that failed is taken for one that succeeded",
     "M37-end-before-write": "the log's end moves before the data is written",
     "M37-index-after-data": "the index is written after the data, before the log's end moves",
+    "M38-swap-undone": "recovery removes a compacted segment whose originals are gone",
+    "M38-swap-without-sync": "a compacted segment replaces its originals before it is synced",
     "M39-equal-time-skipped": "a look-up passes over a segment whose largest time is the one asked",
     "M39-last-time-missing": "a sealed segment's largest time is missing in its time index",
     "M39-sealed-unsynced": "a sealed segment's files do not hold the recovery point back",
+    "M39-unmapped-goes": "what the map of keys had no room for goes as if it were old",
     "M40-checksum-not-tested": "recovery does not test checksums",
     "M41-any-offset-appended": "batches that carry their offsets are appended whatever these are",
     "M60-flush-of-predecessor": "a deleted topic's flush counts for the topic made anew",
@@ -81,8 +86,10 @@ MUTANTS: Final[dict[str, str]] = {
     "M70-last-batch-only": "only a producer's last batch is recognized when it comes again",
     "M70-retry-appended": "a batch that comes again is appended again",
     "M72-producers-deleted-with-records": "retention forgets the producers of what it deletes",
+    "M73-last-batch-goes": "compaction leaves nothing of a producer's last batch",
     "M73-producers-not-replayed": "a start does not replay the batches behind the snapshot",
     "M75-sequence-before-write": "a producer's sequence moves before the data is written",
+    "M82-marker-of-kept-data-goes": "a commit marker goes while records of its transaction stay",
     "M90-served-while-loading": "a coordinator is asked before it has read its log",
     "M90-tombstones-skipped": "what was deleted comes back when a coordinator reads its log",
     "M91-assignment-of-another": "every member is told the first member's assignment",
@@ -131,11 +138,18 @@ NEEDS: Final[dict[str, tuple[Blow | Verb | str, ...]]] = {
 """What a world must have for the mistake to matter. Worlds without it are not run."""
 
 BY_TEST: Final[dict[str, str]] = {
+    "KIP534-tombstone-goes-at-once": "tests/unit/core/log/test_compaction_model.py",
     "M04-undefined-epoch-answered": "tests/unit/core/log/test_epoch_history.py",
     "M08-epochs-beyond-end": "tests/unit/core/log/test_recovery.py",
     "M17-producers-of-truncated": "tests/unit/core/log/test_truncate.py",
+    "M18-compaction-past-watermark": "tests/unit/core/log/test_compaction.py",
+    "M38-swap-undone": "tests/unit/core/log/test_compaction_crash.py",
+    "M38-swap-without-sync": "tests/unit/core/log/test_compaction_crash.py",
+    "M39-unmapped-goes": "tests/unit/core/log/test_compaction_model.py",
     "M41-any-offset-appended": "tests/unit/core/log/test_log.py",
     "M60-flush-of-predecessor": "tests/unit/core/replica/test_orphan_flush.py",
+    "M73-last-batch-goes": "tests/unit/core/log/test_compaction.py",
+    "M82-marker-of-kept-data-goes": "tests/unit/core/log/test_compaction.py",
 }
 """Mistakes that a world of one node has no way to suffer from, or hardly ever does; a test must fail
 with them instead. M08 and M60 could matter there: no seed below 10,000, or 35,000, showed it."""

@@ -462,7 +462,7 @@ class RealDisk:
         # `_open` may hold files that were put aside since, or twice; they leave when they surface.
         while self._open_count >= self.descriptors_max and self._open:
             oldest = self._open.popleft()
-            if oldest.descriptor < 0:
+            if oldest.descriptor < 0 or oldest is file:  # of the time before it was put aside
                 continue
             if oldest.recently_used:
                 oldest.recently_used = False

@@ -22,7 +22,7 @@ from ottla.core.controller.brokers import decide_lost_directory, decide_places
 from ottla.core.controller.controller import Controller
 from ottla.core.controller.topics import TopicDefaults
 from ottla.core.controller.wanted import provide_topics
-from ottla.core.effect import METADATA_PARTITION, Effect, Reconfigure
+from ottla.core.effect import COMPACTION, METADATA_PARTITION, Effect, Reconfigure
 from ottla.core.event import Disconnected, Event, Flushed, Received, Ticked
 from ottla.core.group.group import Groups
 from ottla.core.metadata.image import BROKER_RESOURCE, Current, Image
@@ -107,6 +107,7 @@ class Node:
     def _step(self, now_ms: int, event: Event) -> list[Effect]:
         match event:
             case Received():
+                self.replicas.is_busy = True
                 return self.routes.handle(now_ms, event.call, event.message)
             case Flushed():
                 return self._flushed(now_ms, event)
@@ -152,6 +153,8 @@ class Node:
             event.error = None
         if event.error is not None or self.replicas.dirs[event.log_dir].is_offline:
             return self._offline(now_ms, f"{event.partition}: {event.error}", event.log_dir)
+        if event.partition == COMPACTION:
+            return self.replicas.compaction_flushed(event.end_offset, now_ms)
         if event.partition != METADATA_PARTITION:
             return self._flushed_replica(now_ms, event)
         self.replicas.settle()

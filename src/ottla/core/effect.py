@@ -17,6 +17,10 @@ from ottla.wire.server import Call
 
 METADATA_PARTITION: Final = TopicPartition("__cluster_metadata", 0)
 
+COMPACTION: Final = TopicPartition("(compaction)", 0)  # no topic can have that name
+"""Whose flushes are those of segments that compaction has written and nobody reads yet. Their
+`end_offset` is a turn, to know them by."""
+
 
 @final
 class Reply:

@@ -30,7 +30,7 @@ _SMALL: Final = 2048
 """Zigzag varints of 0.._SMALL-1 are looked up: lengths and deltas are nearly always among them."""
 
 
-def _varint(value: int) -> bytes:
+def varint(value: int) -> bytes:
     """Zigzag, then seven bits per byte, low group first. Takes what fits 64 bits."""
     zigzag = (value << 1) ^ (value >> 63)
     out = bytearray()
@@ -41,7 +41,7 @@ def _varint(value: int) -> bytes:
     return bytes(out)
 
 
-_VARINTS: Final[list[bytes]] = [_varint(value) for value in range(_SMALL)]
+_VARINTS: Final[list[bytes]] = [varint(value) for value in range(_SMALL)]
 _NULL: Final = b"\x01"
 _NO_HEADERS: Final = b"\x00"
 _NO_ATTRIBUTES: Final = b"\x00"
@@ -82,15 +82,15 @@ class BatchBuilder:
         body = b"".join(
             (
                 _NO_ATTRIBUTES,
-                _VARINTS[since] if 0 <= since < _SMALL else _varint(since),
-                _VARINTS[delta] if delta < _SMALL else _varint(delta),
+                _VARINTS[since] if 0 <= since < _SMALL else varint(since),
+                _VARINTS[delta] if delta < _SMALL else varint(delta),
                 _sized(key),
                 _sized(value),
                 _headers(headers) if headers else _NO_HEADERS,
             )
         )
         size = len(body)
-        length = _VARINTS[size] if size < _SMALL else _varint(size)
+        length = _VARINTS[size] if size < _SMALL else varint(size)
         self._chunks.append(length)
         self._chunks.append(body)
         self.size_bytes += len(length) + size
@@ -212,14 +212,14 @@ def encode_records(records: Iterable[Record], base_offset: int, base_timestamp: 
         body = b"".join(
             (
                 _NO_ATTRIBUTES,
-                _varint(record.timestamp_ms - base_timestamp),
-                _varint(record.offset - base_offset),
+                varint(record.timestamp_ms - base_timestamp),
+                varint(record.offset - base_offset),
                 _sized(record.key),
                 _sized(record.value),
                 _headers(record.headers),
             )
         )
-        chunks.append(_varint(len(body)))
+        chunks.append(varint(len(body)))
         chunks.append(body)
     return b"".join(chunks)
 
@@ -228,11 +228,11 @@ def _sized(data: bytes | None) -> bytes:
     if data is None:
         return _NULL
     size = len(data)
-    return (_VARINTS[size] if size < _SMALL else _varint(size)) + data
+    return (_VARINTS[size] if size < _SMALL else varint(size)) + data
 
 
 def _headers(headers: Headers) -> bytes:
-    chunks = [_varint(len(headers))]
+    chunks = [varint(len(headers))]
     for name, content in headers:
         chunks.append(_sized(name.encode()))
         chunks.append(_sized(content))

@@ -120,6 +120,9 @@ class LogSettings(NamedTuple):
     producer_id_expiration_check_interval_ms: int
     cleaner_enabled: bool
     cleaner_backoff_ms: int
+    cleaner_dedupe_bytes: int
+    cleaner_load_factor: float
+    cleaner_bytes_per_second_max: float
 
 
 class GroupSettings(NamedTuple):
@@ -419,6 +422,9 @@ def _logs(values: Values) -> LogSettings:
         ),
         cleaner_enabled=values.boolean("log.cleaner.enable"),
         cleaner_backoff_ms=values.integer("log.cleaner.backoff.ms"),
+        cleaner_dedupe_bytes=values.integer("log.cleaner.dedupe.buffer.size"),
+        cleaner_load_factor=values.double("log.cleaner.io.buffer.load.factor"),
+        cleaner_bytes_per_second_max=values.double("log.cleaner.io.max.bytes.per.second"),
     )
 
 

@@ -9,8 +9,8 @@ from ottla.settings.table import topic
 
 TOPIC: Final[Mapping[str, str]] = {
     "cleanup.policy": "What happens to old records: delete removes whole segments by age and size, "
-    "compact keeps the last record of each key; both may be given, and none keeps everything. This "
-    "version does not compact yet: a topic with compact alone keeps everything.",
+    "compact keeps the last record of each key; both may be given, and none keeps everything. A log "
+    "with batches of before Kafka 0.11 is not compacted.",
     "compression.gzip.level": "How hard gzip works where the broker compresses; -1: gzip's default.",
     "compression.type": "The codec batches are stored with; producer keeps the producer's.",
     "compression.zstd.level": "How hard zstd works where the broker compresses.",
@@ -77,7 +77,11 @@ BROKER: Final[Mapping[str, str]] = {
     "listeners": "Where the broker listens: NAME://host:port. An empty host is every interface, "
     "port 0 any free port.",
     "log.cleaner.backoff.ms": "How long compaction waits when there is nothing to do.",
+    "log.cleaner.dedupe.buffer.size": "The memory for the keys of a log while it is compacted: about "
+    "200 bytes each, where Kafka takes 24. A log with more keys is compacted in several rounds.",
     "log.cleaner.enable": "Whether logs are compacted at all.",
+    "log.cleaner.io.buffer.load.factor": "The share of that memory that is used.",
+    "log.cleaner.io.max.bytes.per.second": "What compaction may read and write, taken together.",
     "log.dir": "Where records are kept, when log.dirs is not set.",
     "log.dirs": "Where records are kept.",
     "log.flush.offset.checkpoint.interval.ms": "How often it is noted up to where logs are flushed.",
@@ -144,18 +148,12 @@ NO_MEANING: Final = "Accepted; has no meaning in Ottla."
 
 NOT_YET: Final = frozenset(
     (
-        "delete.retention.ms",
         "group.initial.rebalance.delay.ms",
         "group.max.session.timeout.ms",
         "group.max.size",
         "group.min.session.timeout.ms",
-        "log.cleaner.backoff.ms",
-        "log.cleaner.enable",
-        "max.compaction.lag.ms",
         "max.connection.creation.rate",
         "metadata.log.max.snapshot.interval.ms",
-        "min.cleanable.dirty.ratio",
-        "min.compaction.lag.ms",
         "offset.metadata.max.bytes",
         "offsets.retention.check.interval.ms",
         "offsets.retention.minutes",

@@ -19,6 +19,7 @@ from typing import Final, Protocol, assert_never, final
 from ottla.broker.node import Node
 from ottla.broker.wiring import Premises, assemble
 from ottla.core.effect import (
+    COMPACTION,
     METADATA_PARTITION,
     Close,
     Effect,
@@ -555,7 +556,7 @@ class Process:
         self._running.discard(partition)
         if error is not None:
             self._noted_boot = None  # the page cache is not to be believed, not by the next either
-        if error is None and partition != METADATA_PARTITION:
+        if error is None and partition not in (METADATA_PARTITION, COMPACTION):
             self._history.mark(
                 FlushMark(
                     self._events.now_us,

@@ -507,3 +507,21 @@ def test_a_volume_says_where_it_is_and_what_room_it_has(tmp_path: Path) -> None:
     disk.close()
     assert volume.path == str(tmp_path)
     assert 0 < volume.usable_bytes <= volume.total_bytes
+
+
+def test_a_file_that_is_opened_again_is_not_put_aside_for_itself(tmp_path: Path) -> None:
+    disk = RealDisk(str(tmp_path), descriptors_max=1)
+    first, second = disk.open("a"), disk.open("b")
+    first.close()
+    second.close()
+    disk.open("c").append([b"c"])
+    second.append([b"1"])
+    first.append([b"2"])
+    second.append([b"3"])
+    assert (disk.read_whole("a"), disk.read_whole("b")) == (b"2", b"13")
+    first, second = disk.open("d"), disk.open("e")
+    first.close()
+    first.append([b"first"])
+    second.append([b"second"])
+    assert (disk.read_whole("d"), disk.read_whole("e")) == (b"first", b"second")
+    disk.close()

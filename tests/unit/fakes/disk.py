@@ -115,8 +115,9 @@ class MemoryDisk:
     def sync(self, files: Iterable[File], directory: str | None = None) -> None:
         """What the shell does for a Flush effect."""
         for file in files:
-            content = self._contents[file.path]
-            content.durable = bytes(content.data)
+            content = self._contents.get(file.path)
+            if content is not None:  # else it was removed meanwhile, and has nothing left to lose
+                content.durable = bytes(content.data)
 
     def volume(self) -> Volume:
         self.called("volume", "", changes=False)

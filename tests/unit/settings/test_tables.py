@@ -143,7 +143,6 @@ def test_what_is_only_a_promise_says_so() -> None:
     for name in NOT_YET:
         assert name in broker.KNOWN or name in topic.SETTINGS, name
         assert documentation_of(name).endswith(" Not in this version."), name
-    assert documentation_of("log.cleaner.delete.retention.ms").endswith(" Not in this version.")
 
 
 def test_own_settings_are_few() -> None:

@@ -16,7 +16,7 @@ who changes one has to see the others.
 
 import logging
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from struct import Struct
 from typing import Final, final
 
@@ -92,6 +92,7 @@ class Log:
         "_segments",
         "_settings",
         "_unsynced",
+        "cleaned_offset",
         "directory",
         "end_offset",
         "epochs",
@@ -125,6 +126,8 @@ class Log:
         self.end_offset: int = end_offset
         self.flushed_offset: int = flushed_offset
         """Everything before it is on the disk."""
+        self.cleaned_offset: int | None = None
+        """Everything before it was compacted; None: nothing ever was."""
         self._resumes: dict[int, tuple[int, int]] = {}  # offset -> (base offset, position)
         self._deleted: list[tuple[int | None, str]] = []  # (due, path); None: not yet decided
         # Without a clean stop, the indexes of a segment that ends just there may not be on the disk.
@@ -150,10 +153,12 @@ class Log:
         recovery_point: int,
         log_start: int,
         jitter_ms: int,
+        cleaned_offset: int | None = None,
     ) -> "Log":
         """The log in `directory`, which is created when it is not there.
 
         `jitter_ms` is taken off segment.ms, so that not all logs begin new segments at once.
+        `cleaned_offset`: as checkpointed; a log that was ever compacted may have gaps.
         """
         names = disk.names(directory)
         is_new = not any(name.endswith(".log") for name in names)
@@ -166,7 +171,7 @@ class Log:
             shutdown=shutdown,
             recovery_point=recovery_point,
             index_interval_bytes=settings.index_interval_bytes,
-            is_contiguous=not settings.cleanup_compact,
+            is_contiguous=not settings.cleanup_compact and cleaned_offset is None,
             now_ms=now_ms,
         )
         end_offset = recovery.run(log_start)
@@ -185,6 +190,9 @@ class Log:
             # A process that was killed may have begun a segment whose name is not on the disk.
             names_changed=is_new or shutdown is not Shutdown.CLEAN,
         )
+        if cleaned_offset is not None:
+            # Beyond the end it would hide what is written there from now on.
+            opened.cleaned_offset = min(cleaned_offset, end_offset)
         if shutdown is not Shutdown.CLEAN:
             # So that what was replayed now is not replayed after the next crash.
             try:
@@ -209,6 +217,11 @@ class Log:
     @property
     def segment_count(self) -> int:
         return len(self._segments)
+
+    @property
+    def segments(self) -> Sequence[Segment]:
+        """Oldest first; the last one is active. To be read only."""
+        return self._segments
 
     @property
     def last_epoch(self) -> int:
@@ -341,10 +354,18 @@ class Log:
             index_bytes=settings.segment_index_bytes,
         ) or (
             active.size_bytes
-            and active.age_ms(now_ms, max_ms) > settings.segment_ms - self._jitter_ms
+            and active.age_ms(now_ms, max_ms) > self._segment_ms() - self._jitter_ms
         ):
             active = self._roll(max(base_offset, self.end_offset), now_ms)
         return active
+
+    def _segment_ms(self) -> int:
+        """What is in the active segment can't be compacted, so it is sealed in time for that."""
+        settings = self._settings
+        lag_max_ms = settings.max_compaction_lag_ms
+        if lag_max_ms is None or not settings.cleanup_compact:
+            return settings.segment_ms
+        return min(settings.segment_ms, lag_max_ms)
 
     def _roll(self, base_offset: int, now_ms: int) -> Segment:
         """Seal the active segment and begin the next one."""
@@ -519,16 +540,19 @@ class Log:
         self, start: int, end: int, *, whole: bool = False
     ) -> Iterator[tuple[Segment, int, Entry]]:
         end = min(end, self.end_offset)
-        if start >= end:
-            return
-        at, position = self._locate(start)
-        while position >= 0 and at < len(self._segments):
-            segment = self._segments[at]
+        while start < end:
+            # By offset: compaction may have put one segment in the place of several meanwhile.
+            at, position = self._locate(start)
+            if position < 0:
+                return
+            segment, began = self._segments[at], start
             for here, entry in segment.walk(position, whole=whole):
                 if first_offset(entry) >= end:
                     return
                 yield segment, here, entry
-            at, position = at + 1, 0
+                start = max(start, entry.next_offset)
+            if start == began:  # damaged: what was found holds no such offset
+                return
 
     def aborted(self, start: int, end: int) -> list[AbortedTransaction]:
         """The aborted transactions that reach into start..end, for readers of committed records."""
@@ -601,6 +625,8 @@ class Log:
         self.flushed_offset = min(self.flushed_offset, end_offset)
         self._unsynced.forget(self._segments[-1])
         self._unsynced.truncated(end_offset)
+        if self.cleaned_offset is not None:
+            self.cleaned_offset = min(self.cleaned_offset, end_offset)
         for offset in snapshots:
             if offset > end_offset:
                 self._remove_snapshot(offset)
@@ -677,6 +703,40 @@ class Log:
             },
         )
         return count
+
+    def holds(self, segments: Sequence[Segment]) -> bool:
+        """Are these still sealed segments of this log, one after the other?"""
+        at = bisect_right(self._bases, segments[0].base_offset) - 1
+        end = at + len(segments)
+        if at < 0 or end >= len(self._segments):
+            return False
+        pairs = zip(self._segments[at:end], segments, strict=True)
+        return all(here is one for here, one in pairs)
+
+    def replace(self, olds: Sequence[Segment], cleaned: Segment, now_ms: int) -> None:
+        """Put a compacted segment in the place of those it was made of. It is on the disk, and its
+        names end in `.swap`: from here on recovery would finish this, whatever call is the last.
+
+        After an OSError the directory is in between, and this log not to be used.
+        """
+        assert self.holds(olds)
+        at = bisect_right(self._bases, olds[0].base_offset) - 1
+        due_ms = now_ms + self._settings.file_delete_delay_ms
+        for segment in olds:
+            self._deleted.append((due_ms, segment.retire_data()))
+            self._deleted.extend((due_ms, path) for path in segment.retire_indexes())
+            self._unsynced.forget(segment)
+            self._unsynced.forget_path(segment.path(".txnindex"))
+            if segment is not olds[0]:
+                self._remove_snapshot(segment.base_offset)
+        cleaned.end_names_with("")
+        self._segments[at : at + len(olds)] = [cleaned]
+        self._bases[at : at + len(olds)] = [cleaned.base_offset]
+        self._resumes.clear()
+        # Its names may not be on the disk: until they are, recovery has to look at it.
+        self._unsynced.segments.append(cleaned)
+        self._unsynced.names_changed = True
+        cleaned.close()
 
     def _retire_segment(self, at: int, due_ms: int | None) -> None:
         """Take a segment out of the log and rename its files; `sweep` removes them."""

@@ -65,7 +65,8 @@ def largest(segments: Sequence[Segment], *, start: int, end: int) -> TimestampOf
         found = None if max_ms < 0 else first_since(segments, max_ms, start=start, end=end)
         if found is not None or max_ms < 0:
             return found
-        # The batch that an index tells of is damaged: only the batches know what is left.
+        # The batch that an index tells of is damaged, or compaction, which keeps a batch's time,
+        # has left none of its records: only the batches know what is left.
     return None
 
 
@@ -83,13 +84,18 @@ def _largest_of(segment: Segment, start: int, end: int, *, believed: bool) -> in
     max_ms, offset = segment.load_max_timestamp()
     if believed and (max_ms < 0 or (segment.base_offset >= start and offset < end)):
         return max_ms
-    max_ms = NO_TIMESTAMP
     found = segment.find(start)
-    if found is None:
-        return max_ms
-    for position, entry in segment.walk(found.position):
+    return NO_TIMESTAMP if found is None else _largest_from(segment, found.position, start, end)
+
+
+def _largest_from(segment: Segment, at: int, start: int, end: int) -> int:
+    """The largest timestamp of the records in start..end, from the batch at position `at` on."""
+    max_ms = NO_TIMESTAMP
+    for position, entry in segment.walk(at):
         if first_offset(entry) >= end:
             break
+        if entry.next_offset <= start or (isinstance(entry, Batch) and entry.record_count == 0):
+            continue
         if largest_timestamp(entry) <= max_ms:
             continue
         if first_offset(entry) >= start and entry.next_offset <= end:

@@ -22,7 +22,9 @@ from ottla.core.log import checkpoint
 from ottla.core.log.epoch_history import EpochHistory
 from ottla.core.log.producer_state import ProducerState
 from ottla.core.log.segment import (
+    CLEANED,
     DELETED,
+    SWAP,
     CorruptSegment,
     Entry,
     Segment,
@@ -38,9 +40,6 @@ from ottla.core.log.snapshot import (
 from ottla.core.port import Disk, File
 from ottla.record.batch import Batch, crc_is_right
 from ottla.record.legacy import entry_crc_is_right
-
-CLEANED: Final = ".cleaned"
-SWAP: Final = ".swap"
 
 log: Final = logging.getLogger(__name__)
 
@@ -153,6 +152,10 @@ class Recovery:
             for name in [*[name for name in swapped if name[:OFFSET_DIGITS] >= first], *cleaned]:
                 self._remove(name)
             swapped = [name for name in swapped if name in self._names]
+        if probe.MUTANTS and probe.mutant("M38-swap-undone"):
+            for name in swapped:
+                self._remove(name)
+            return
         if swapped:
             self._finish_swap(swapped)
 

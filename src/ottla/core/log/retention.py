@@ -5,7 +5,7 @@ must stay keeps all after it. Nothing at or above the high watermark ever goes. 
 compacted loses nothing by age or size.
 
 Source: Kafka's documentation of retention.ms, retention.bytes; KIP-107 for the log's start.
-Elsewhere: keeping the last record per key, `compaction.py`, when it is there.
+Elsewhere: keeping the last record per key, `compaction.py`.
 """
 
 from collections.abc import Sequence
@@ -59,4 +59,6 @@ def expired_by_policy(
 def _is_too_old(segment: Segment, settings: TopicSettings, now_ms: int) -> bool:
     if settings.retention_ms is None:
         return False
+    if segment.size_bytes == 0:  # compaction has left nothing in it, not even a time
+        return True
     return now_ms - segment.age_timestamp_ms() > settings.retention_ms

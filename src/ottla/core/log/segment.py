@@ -44,6 +44,10 @@ RELATIVE_OFFSET_MAX: Final = 0x7FFFFFFF
 DELETED: Final = ".deleted"
 """Appended to the names of files that are about to be removed."""
 
+CLEANED: Final = ".cleaned"
+SWAP: Final = ".swap"
+"""Appended to the names of what compaction writes, until it is complete, and until it is in place."""
+
 _SUFFIXES: Final = (".log", ".index", ".timeindex", ".txnindex")
 _SCAN_BYTES: Final = 8192
 """What a look-up reads at once: the gap between two index entries, and some."""
@@ -105,6 +109,7 @@ class Segment:
         "base_offset",
         "created_ms",
         "index_interval_bytes",
+        "name_end",
         "size_bytes",
     )
 
@@ -118,10 +123,12 @@ class Segment:
         index_interval_bytes: int,
         created_ms: int,
         file: File | None = None,
+        name_end: str = "",
     ) -> None:
         """A segment whose files are there; nothing is opened yet.
 
-        `file`: the data, when it does not stand under its final name.
+        `file`: the data, when it does not stand under its final name. `name_end`: what the names of
+        all its files end in, as long as they are not final.
         """
         self._disk = disk
         self._directory = directory
@@ -129,6 +136,7 @@ class Segment:
         self.size_bytes = size_bytes
         self.index_interval_bytes = index_interval_bytes
         self.created_ms = created_ms
+        self.name_end = name_end
         self._file = file
         self._offsets: OffsetIndex | None = None
         self._times: TimeIndex | None = None
@@ -141,7 +149,7 @@ class Segment:
     # Its files
 
     def path(self, suffix: str = ".log") -> str:
-        return segment_path(self._directory, self.base_offset, suffix)
+        return segment_path(self._directory, self.base_offset, suffix) + self.name_end
 
     @property
     def file(self) -> File:
@@ -206,11 +214,27 @@ class Segment:
         """The files that must reach the disk before a sealed segment may be trusted."""
         return [self.file, self.offsets.file, self.times.file]
 
+    def end_names_with(self, name_end: str) -> None:
+        """Rename all its files, the data first, so that their names end so. Handles stay valid."""
+        for suffix in _SUFFIXES:
+            path = self.path(suffix)
+            if self._disk.exists(path):
+                self._disk.rename(
+                    path, segment_path(self._directory, self.base_offset, suffix) + name_end
+                )
+        self.name_end = name_end
+
     def retire_data(self) -> str:
         """Rename the data file to `.deleted`; returns the new path. Open slices keep working."""
-        path = self.path()
-        self._disk.rename(path, path + DELETED)
-        return path + DELETED
+        return self._retire(self.path())
+
+    def _retire(self, path: str) -> str:
+        # A segment that compaction replaces may have left its name to one replaced since.
+        aside, turn = path + DELETED, 1
+        while self._disk.exists(aside):
+            aside, turn = f"{path}.{turn}{DELETED}", turn + 1
+        self._disk.rename(path, aside)
+        return aside
 
     def retire_indexes(self) -> list[str]:
         """Rename the other files as well; returns the new paths. A restart would remove them."""
@@ -218,8 +242,7 @@ class Segment:
         for suffix in _SUFFIXES[1:]:
             path = self.path(suffix)
             if self._disk.exists(path):
-                self._disk.rename(path, path + DELETED)
-                renamed.append(path + DELETED)
+                renamed.append(self._retire(path))
         return renamed
 
     def remove_files(self) -> None:
@@ -250,6 +273,21 @@ class Segment:
             self.write_indexes()
         self.size_bytes = position + size_bytes
         self.note(position, size_bytes, last_offset, max_ms)
+
+    def extend(self, batches: Sequence[Batch]) -> None:
+        """Add whole batches at once. After an OSError the segment is not to be used."""
+        if self.offsets.block_is_full or self.times.block_is_full:
+            self.write_indexes()
+        position = self.size_bytes
+        chunks: list[bytes | memoryview] = []
+        for batch in batches:
+            assert batch.data is not None
+            chunks.append(batch.data)
+        self.file.append(chunks)
+        for batch in batches:
+            self.note(position, batch.size_bytes, batch.last_offset, batch.max_timestamp)
+            position += batch.size_bytes
+        self.size_bytes = position
 
     def note(self, position: int, size_bytes: int, last_offset: int, max_ms: int) -> None:
         """Index a batch that was written at `position`."""

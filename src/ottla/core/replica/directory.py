@@ -39,6 +39,7 @@ class Directories:
     """What stands in the log directory, by the partition it is named for."""
 
     __slots__ = (
+        "_cleaned",
         "_disk",
         "_entropy",
         "_found",
@@ -56,6 +57,7 @@ class Directories:
         self._shutdown = shutdown
         self._recovery_points: dict[TopicPartition, int] = {}
         self._log_starts: dict[TopicPartition, int] = {}
+        self._cleaned: dict[TopicPartition, int] = {}
         self._found: set[str] = set()  # what nobody has claimed yet
         self._is_settled = False  # what the last process left was all looked at
         self._unopened: set[TopicPartition] = set()  # claimed, but the disk did not let us
@@ -63,12 +65,16 @@ class Directories:
         """Whether a partition begins anew: what was checkpointed is not its own."""
 
     def survey(
-        self, recovery_points: dict[TopicPartition, int], log_starts: dict[TopicPartition, int]
+        self,
+        recovery_points: dict[TopicPartition, int],
+        log_starts: dict[TopicPartition, int],
+        cleaned: dict[TopicPartition, int],
     ) -> None:
         """See what is there, and know what the last process checkpointed of it. At the start.
 
-        A partition leaves both when it is opened: what stays is to be checkpointed again.
+        A partition leaves all of them when it is opened: what stays is to be checkpointed again.
         """
+        self._cleaned = cleaned
         self._recovery_points = recovery_points
         self._log_starts = log_starts
         self._found = set(self._disk.names(""))
@@ -120,6 +126,7 @@ class Directories:
             recovery_point=self._recovery_points.get(partition, 0) if found else 0,
             log_start=self._log_starts.get(partition, 0) if found else 0,
             jitter_ms=self._entropy.below(jitter_ms) if jitter_ms > 0 else 0,
+            cleaned_offset=self._cleaned.get(partition) if found else None,
         )
         if not is_identified or self._shutdown is not Shutdown.CLEAN:
             log.flush_with(metadata)
@@ -131,6 +138,7 @@ class Directories:
         self._unopened.discard(partition)
         self._recovery_points.pop(partition, None)
         self._log_starts.pop(partition, None)
+        self._cleaned.pop(partition, None)
 
     def set_aside_strays(self) -> None:
         """After every partition of the image was opened: rename what nobody claimed. Once."""
@@ -150,7 +158,7 @@ class Directories:
                 )
         self._found.clear()
         self._is_settled = True
-        for offsets in (self._recovery_points, self._log_starts):
+        for offsets in (self._recovery_points, self._log_starts, self._cleaned):
             for partition in [one for one in offsets if one not in self._unopened]:
                 del offsets[partition]
 

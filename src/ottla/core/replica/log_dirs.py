@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Final, final
 
 from ottla.core.effect import WriteWhole
-from ottla.core.log.checkpoint import LOG_STARTS, RECOVERY_POINTS
+from ottla.core.log.checkpoint import CLEANED_OFFSETS, LOG_STARTS, RECOVERY_POINTS
 from ottla.core.log.recovery import Shutdown
 from ottla.core.metadata.partition import (
     LOST_DIRECTORY,
@@ -77,7 +77,9 @@ class LogDir:
 
     def survey(self) -> None:
         self.directories.survey(
-            self.checkpoints.read(RECOVERY_POINTS), self.checkpoints.read(LOG_STARTS)
+            self.checkpoints.read(RECOVERY_POINTS),
+            self.checkpoints.read(LOG_STARTS),
+            self.checkpoints.read(CLEANED_OFFSETS),
         )
 
 

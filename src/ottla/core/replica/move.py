@@ -161,6 +161,7 @@ class Moves:
             recovery_point=0,
             log_start=_first_batch_offset(leader.log),
             jitter_ms=0,
+            cleaned_offset=leader.log.cleaned_offset,
         )
         log.flush_with(metadata)
         move.log = log
@@ -314,6 +315,7 @@ class Moves:
                 recovery_point=copy.flushed_offset,
                 log_start=leader.log.start_offset,
                 jitter_ms=0,
+                cleaned_offset=leader.log.cleaned_offset,
             )
         except OSError:
             target.disk.rename(name, aside)

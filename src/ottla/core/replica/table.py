@@ -24,10 +24,11 @@ from ottla import probe
 from ottla.core.deadline import Deadlines
 from ottla.core.effect import Effect, Flush
 from ottla.core.log.aborted_index import AbortedTransaction
-from ottla.core.log.checkpoint import LOG_STARTS, RECOVERY_POINTS
+from ottla.core.log.checkpoint import CLEANED_OFFSETS, LOG_STARTS, RECOVERY_POINTS
 from ottla.core.metadata.image import TOPIC_RESOURCE, Delta, Image
 from ottla.core.metadata.partition import TopicImage
 from ottla.core.replica.checkpoints import ALL
+from ottla.core.replica.cleaner import Broken, Cleaner
 from ottla.core.replica.hosted import HostedTopic, Unmade
 from ottla.core.replica.leader import Leader
 from ottla.core.replica.log_dirs import LogDir, LogDirs
@@ -60,6 +61,7 @@ _OFFLINE_TEXT: Final = (
 class _Duty(Enum):
     CHECKPOINT = auto()
     RETENTION = auto()
+    COMPACTION = auto()
     FLUSH = auto()
     SWEEP = auto()
 
@@ -71,6 +73,7 @@ class ReplicaTable:
     __slots__ = (
         "_by_id",
         "_by_name",
+        "_cleaner",
         "_deadlines",
         "_default_policy",
         "_node_id",
@@ -82,6 +85,7 @@ class ReplicaTable:
         "_settings",
         "_waiting",
         "dirs",
+        "is_busy",
         "moves",
     )
 
@@ -102,6 +106,9 @@ class ReplicaTable:
         self._removals = Removals(dirs)
         self.moves = Moves(dirs, self._removals)
         self._openings = Openings(settings.node_id, dirs, self._removals, self.moves)
+        self._cleaner = Cleaner(dirs, settings.logs)
+        self.is_busy = False
+        """Somebody has asked the broker something since compaction has last looked."""
 
     # --- what handlers ask ------------------------------------------------------------------------
 
@@ -221,13 +228,14 @@ class ReplicaTable:
         self._resume_moves(now_ms)
         logs = self._settings.logs
         self._deadlines.set((_Duty.RETENTION, "", 0), now_ms + logs.initial_task_delay_ms)
+        self._compact_later(now_ms)
         checkpoint_ms = now_ms + self._checkpoint_interval_ms()
         self._deadlines.set((_Duty.CHECKPOINT, "", 0), checkpoint_ms)
         # What a killed process had not yet brought to the disk is to be acknowledged now.
         effects = self._due_flushes()
         self._opening.update(one.partition for one in effects if isinstance(one, Flush))
         if any(log_dir.directories.has_disowned for log_dir in self.dirs.online()):
-            effects += self._checkpoint_now((LOG_STARTS, RECOVERY_POINTS))
+            effects += self._checkpoint_now((LOG_STARTS, RECOVERY_POINTS, CLEANED_OFFSETS))
         return effects
 
     def _resume_moves(self, now_ms: int) -> None:
@@ -242,6 +250,7 @@ class ReplicaTable:
     def obey(self, settings: BrokerSettings, image: Image, now_ms: int) -> list[Effect]:
         """The broker's own settings have changed: every topic follows in what it does not override."""
         self._settings = settings
+        self._cleaner.obey(settings.logs)
         self._default_policy = policy_of(topic_settings({}, settings), settings)
         effects: list[Effect] = []
         for name in self._by_name:
@@ -261,7 +270,7 @@ class ReplicaTable:
             for topic in delta.deleted:
                 effects += self._drop(topic.topic_id, now_ms)
             self._removals.rename_some(now_ms)
-            effects += self._checkpoint_now((LOG_STARTS, RECOVERY_POINTS))
+            effects += self._checkpoint_now((LOG_STARTS, RECOVERY_POINTS, CLEANED_OFFSETS))
         for topic in delta.created:
             self._host(topic, image)
         for change in delta.changed:
@@ -388,7 +397,7 @@ class ReplicaTable:
     def _has_moved(self, leader: Leader, now_ms: int) -> list[Effect]:
         """Its log is in another directory now: what it begins with is written down there, and the
         flush that brings its name to the disk begins."""
-        effects = self._checkpoint_now((LOG_STARTS, RECOVERY_POINTS))
+        effects = self._checkpoint_now((LOG_STARTS, RECOVERY_POINTS, CLEANED_OFFSETS))
         flush = leader.flush_now()
         assert flush is not None, "a name that changed is to be flushed"
         return [*effects, flush, *self.appended(leader, now_ms)]
@@ -406,6 +415,8 @@ class ReplicaTable:
             return ErrorCode.NONE
         if self.dirs.has_offline:
             return ErrorCode.KAFKA_STORAGE_ERROR  # it might have a copy of it already
+        if self._cleaner.leave(leader):
+            self._compact_later(now_ms)
         self.moves.ask(leader, target, now_ms)
         return ErrorCode.NONE
 
@@ -419,6 +430,8 @@ class ReplicaTable:
         logger.error(_OFFLINE_TEXT, extra={"error": why, "directory": lost.path})
         effects: list[Effect] = []
         self.moves.cancel_at(log_dir, now_ms)
+        if self._cleaner.lose(log_dir):
+            self._compact_later(now_ms)
         for leader in list(self._leaders()):
             if leader.log_dir == log_dir:
                 leader.fail()
@@ -476,6 +489,8 @@ class ReplicaTable:
                     effects += self._checkpoints()
                 case _Duty.RETENTION:
                     self._retain(now_ms)
+                case _Duty.COMPACTION:
+                    effects += self._compact(now_ms)
                 case _Duty.FLUSH:
                     effects += self._flush_timed(name, number)
                 case _Duty.SWEEP:
@@ -516,8 +531,40 @@ class ReplicaTable:
             pause_ms = max(pause_ms, self._settings.logs.retention_check_interval_ms)
         self._deadlines.set((_Duty.RETENTION, "", 0), now_ms + pause_ms)
 
+    def _compact(self, now_ms: int) -> list[Effect]:
+        """A step of compaction, and when the next one is due."""
+        try:
+            turn = self._cleaner.step(self._compactable, now_ms, is_busy=self.is_busy)
+        except Broken as error:
+            self._compact_later(now_ms)
+            return self.go_offline(f"compaction: {error}", now_ms, error.log_dir)
+        self.is_busy = False
+        if turn.due_ms is not None:
+            self._deadlines.set((_Duty.COMPACTION, "", 0), turn.due_ms)
+        effects = turn.effects
+        if turn.put_in_place is not None:
+            self._sweep(turn.put_in_place, now_ms)
+        if turn.finished is not None:
+            effects += self._checkpoint_now((CLEANED_OFFSETS,))
+            flush = turn.finished.flush_now()
+            effects += [] if flush is None else [flush]
+        return effects
+
+    def _compact_later(self, now_ms: int) -> None:
+        self._deadlines.set((_Duty.COMPACTION, "", 0), now_ms + self._cleaner.backoff_ms)
+
+    def _compactable(self) -> Iterator[Leader]:
+        """Those that may be compacted; not what is on its way to another directory."""
+        return (one for one in self._leaders() if self.moves.of(one.partition) is None)
+
+    def compaction_flushed(self, turn: int, now_ms: int) -> list[Effect]:
+        """What compaction waited for is on the disk."""
+        return self._compact(now_ms) if self._cleaner.flushed(turn) else []
+
     def _sweep(self, leader: Leader, now_ms: int) -> None:
         """Remove what its delay is over for; the rest when it is."""
+        # There are fewer segments than before: the next one that begins is to be noticed.
+        leader.segment_count = min(leader.segment_count, leader.log.segment_count)
         try:
             due_ms = leader.log.sweep(now_ms)
             if due_ms is not None:
@@ -543,6 +590,7 @@ class ReplicaTable:
         The outcomes of the flushes come in as `flushed`; then `close_logs`.
         """
         self.moves.suspend()
+        self._cleaner.abandon()
         flushes = [leader.close(now_ms) for leader in self._leaders()]
         return [flush for flush in flushes if flush is not None]
 

@@ -107,6 +107,8 @@ class Shard(Generic[M]):
 
     def _replay_untrusted(self, batch: Batch, limit: int) -> None:
         machine = self.machine
+        if batch.is_control and batch.record_count == 0:
+            return  # compaction has left its header: nothing of that transaction is left
         if batch.is_control:
             marker = control_untrusted(batch)
             entries = self._open.pop(batch.producer_id, [])

@@ -142,7 +142,15 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     setting(
         "log.cleaner.backoff.ms", LONG, 15_000, at_least(0), MEDIUM, CLUSTER_WIDE, honored=True
     ),
-    setting("log.cleaner.dedupe.buffer.size", LONG, 134_217_728, None, MEDIUM, CLUSTER_WIDE),
+    setting(
+        "log.cleaner.dedupe.buffer.size",
+        LONG,
+        134_217_728,
+        None,
+        MEDIUM,
+        CLUSTER_WIDE,
+        honored=True,
+    ),
     setting(
         "log.cleaner.delete.retention.ms",
         LONG,
@@ -153,7 +161,15 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         honored=True,
     ),
     setting("log.cleaner.enable", BOOLEAN, True, honored=True),
-    setting("log.cleaner.io.buffer.load.factor", DOUBLE, "0.9", None, MEDIUM, CLUSTER_WIDE),
+    setting(
+        "log.cleaner.io.buffer.load.factor",
+        DOUBLE,
+        "0.9",
+        None,
+        MEDIUM,
+        CLUSTER_WIDE,
+        honored=True,
+    ),
     setting("log.cleaner.io.buffer.size", INT, 524_288, at_least(0), MEDIUM, CLUSTER_WIDE),
     setting(
         "log.cleaner.io.max.bytes.per.second",
@@ -162,6 +178,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         None,
         MEDIUM,
         CLUSTER_WIDE,
+        honored=True,
     ),
     setting(
         "log.cleaner.max.compaction.lag.ms",
