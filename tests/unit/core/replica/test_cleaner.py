@@ -267,8 +267,8 @@ def test_a_disk_that_refuses_is_asked_again(
 ) -> None:
     house.create("t", configs=COMPACTED)
     house.write_keys("t")
-    house.pass_time(100)
-    house.disk.fail_in(2, changes_only=True)
+    house.pass_time(99)
+    house.disk.fail_in(6, changes_only=True)  # behind the checkpoint of the beginning
     house.pass_time(20)
     assert not house.disk.failure_pending
     assert "compaction failed and is tried again" in caplog.text
