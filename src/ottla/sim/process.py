@@ -8,6 +8,8 @@ A process may end anywhere: by a signal between two events, or in the middle of 
 next one finds the directory is told to it as `Shutdown`, as `aio/log_directory.py` would. It may be
 paused: time passes, and what comes in piles up until it goes on.
 
+It is long and left whole on purpose: every line of it stands for one of the shell's.
+
 Elsewhere: the disk itself, `disk.py`; when processes end, `nemesis.py`.
 """
 
