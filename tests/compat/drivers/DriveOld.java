@@ -264,8 +264,7 @@ public final class DriveOld {
         Object leave() throws Exception {
             leaving = true;
             join(LEAVE_MS_MAX);
-            given();
-            return null;
+            return given();
         }
     }
 
