@@ -192,12 +192,13 @@ class Connection:
 
     def _reach_client_lazily(self, chunks: list[Payload]) -> None:
         # A slow reader: what the answer refers to may be gone by the time it is sent.
+        if not self.node_open:
+            return  # nobody is there who would send it
         data = _joined(chunks)
         if data is not None:
             self._reach_client(data)
-        elif self.node_open:
+        else:
             self.close_by_node("an answer could not be read from the disk")
-        if data is None:
             self.mute_down = True  # later answers must not pass for this one
 
     def _lose_client(self, reason: str) -> None:

@@ -401,7 +401,8 @@ class ClassicGroup:
         if self.state is COMPLETING:
             for member in self.roster.members.values():
                 member.assignment = NO_ASSIGNMENT
-                self._tell_sync(member, Synced(ErrorCode.REBALANCE_IN_PROGRESS), decision)
+                if self._tell_sync(member, Synced(ErrorCode.REBALANCE_IN_PROGRESS), decision):
+                    self._expect(now_ms, member)  # its session may have ended while it waited
         self._to_sync.clear()
         self._cancel(Due.SYNC)
         self._is_initial = self.state is EMPTY

@@ -218,11 +218,15 @@ class Leader:
         return self.stable_end if committed else self.high_watermark
 
     def advance(self) -> bool:
-        """Move the high watermark as far as the disk allows; True: it moved."""
+        """Move the high watermark as far as the disk allows; True: it moved.
+
+        It never stands inside a batch: what it is short of is told when it can be read.
+        """
         end = self.log.end_offset
         ahead_max = self.policy.unflushed_max
         if ahead_max is not None and not (probe.MUTANTS and probe.mutant("D9-ack-before-flush")):
-            end = min(end, self.log.flushed_offset + ahead_max - 1)
+            if end - self.log.flushed_offset >= ahead_max:
+                end = self.log.flushed_offset
         if end <= self.high_watermark:
             return False
         self.high_watermark = end
