@@ -110,8 +110,10 @@ MUTANTS: Final[dict[str, str]] = {
 
 ACK: Final = "ottla.flush=ack"
 RETENTION: Final = "retention"
+COMPACTION: Final = "compaction"
 
 NEEDS: Final[dict[str, tuple[Blow | Verb | str, ...]]] = {
+    "KIP534-tombstone-goes-at-once": (COMPACTION,),
     "KIP107-past-watermark": (ACK, Blow.SLOW_SYNC, Verb.DELETE_BEFORE),
     "M09-epochs-unsynced": (Blow.POWER, Blow.KILL),
     "M16-killed-taken-for-flushed": (ACK, Blow.KILL, Blow.POWER, Blow.SLOW_SYNC),
@@ -119,6 +121,10 @@ NEEDS: Final[dict[str, tuple[Blow | Verb | str, ...]]] = {
     "M32-clean-without-flush": (Blow.STOP, Blow.SYNC_ERROR, Blow.POWER),
     "M34-snapshot-unsynced": (ACK, Blow.POWER, Verb.DELETE_BEFORE),
     "M37-index-after-data": (Blow.WRITE_ERROR,),
+    "M38-swap-undone": (COMPACTION,),
+    "M38-swap-without-sync": (COMPACTION, Blow.POWER),
+    "M39-unmapped-goes": (COMPACTION,),
+    "M73-last-batch-goes": (COMPACTION,),
     "M60-predecessor-adopted": (Blow.POWER, Verb.DELETE),
     "C12-settings-half-altered": (Verb.ALTER,),
     "M90-served-while-loading": (Verb.JOIN,),
@@ -138,17 +144,12 @@ NEEDS: Final[dict[str, tuple[Blow | Verb | str, ...]]] = {
 """What a world must have for the mistake to matter. Worlds without it are not run."""
 
 BY_TEST: Final[dict[str, str]] = {
-    "KIP534-tombstone-goes-at-once": "tests/unit/core/log/test_compaction_model.py",
     "M04-undefined-epoch-answered": "tests/unit/core/log/test_epoch_history.py",
     "M08-epochs-beyond-end": "tests/unit/core/log/test_recovery.py",
     "M17-producers-of-truncated": "tests/unit/core/log/test_truncate.py",
     "M18-compaction-past-watermark": "tests/unit/core/log/test_compaction.py",
-    "M38-swap-undone": "tests/unit/core/log/test_compaction_crash.py",
-    "M38-swap-without-sync": "tests/unit/core/log/test_compaction_crash.py",
-    "M39-unmapped-goes": "tests/unit/core/log/test_compaction_model.py",
     "M41-any-offset-appended": "tests/unit/core/log/test_log.py",
     "M60-flush-of-predecessor": "tests/unit/core/replica/test_orphan_flush.py",
-    "M73-last-batch-goes": "tests/unit/core/log/test_compaction.py",
     "M82-marker-of-kept-data-goes": "tests/unit/core/log/test_compaction.py",
 }
 """Mistakes that a world of one node has no way to suffer from, or hardly ever does; a test must fail
@@ -217,6 +218,8 @@ def matters(plan: Plan, needs: tuple[Blow | Verb | str, ...]) -> bool:
         has.add(ACK)
     if any(key.startswith("retention.") for ask in plan.asks for key, _ in ask.configs):
         has.add(RETENTION)
+    if any(ask.keys for ask in plan.asks):
+        has.add(COMPACTION)
     return has.issuperset(needs)
 
 

@@ -92,6 +92,8 @@ class Consumer(Client):
             asked_ms = ask.time_ms if is_name else EPOCH_MS + ask.time_ms
             self.look_up(ask.topic, known, ask.partition % known.partitions, asked_ms)
         elif not self._fetching:  # a real consumer has one fetch on its way
+            for partition in range(known.partitions if ask.count else 0):
+                self.positions[known.topic_id, partition] = ask.count
             self.fetch({ask.topic: known}, wait_ms=ask.wait_ms, size_bytes=ask.size_bytes)
 
     # Look-ups

@@ -34,14 +34,27 @@ from ottla.types import Uuid
 
 @final
 class Record:
-    """A record as produced or as read. `timestamp_ms`: the producer's, or as served."""
+    """A record as produced or as read. `timestamp_ms`: the producer's, or as served.
 
-    __slots__ = ("offset", "timestamp_ms", "value")
+    A tombstone, which has no value, is told from all others by its header: `value` is that.
+    """
 
-    def __init__(self, offset: int, timestamp_ms: int, value: bytes) -> None:
+    __slots__ = ("is_tombstone", "key", "offset", "timestamp_ms", "value")
+
+    def __init__(
+        self,
+        offset: int,
+        timestamp_ms: int,
+        value: bytes,
+        key: bytes = b"",
+        *,
+        is_tombstone: bool = False,
+    ) -> None:
         self.offset = offset
         self.timestamp_ms = timestamp_ms
         self.value = value
+        self.key = key
+        self.is_tombstone = is_tombstone
 
 
 @final

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import Final, final
 
 from ottla.errors import ErrorCode
-from ottla.sim import misfit
+from ottla.sim import bygone, misfit, veteran
 from ottla.sim.client import TopicKnown
 from ottla.types import ZERO_UUID, Uuid
 from ottla.wire.api import (
+    ALTER_CLIENT_QUOTAS,
     ALTER_CONFIGS,
     ALTER_PARTITION_REASSIGNMENTS,
     ALTER_REPLICA_LOG_DIRS,
@@ -23,6 +24,7 @@ from ottla.wire.api import (
     CREATE_TOPICS,
     DELETE_RECORDS,
     DELETE_TOPICS,
+    DESCRIBE_CLIENT_QUOTAS,
     DESCRIBE_CLUSTER,
     DESCRIBE_CONFIGS,
     DESCRIBE_LOG_DIRS,
@@ -43,7 +45,9 @@ from ottla.wire.api import (
     Message,
 )
 from ottla.wire.message import (
+    alter_client_quotas,
     alter_configs,
+    describe_client_quotas,
     incremental_alter_configs,
     list_partition_reassignments,
 )
@@ -194,17 +198,20 @@ def _configs_of(kind: int, name: str, *keys: str) -> Ask:
     return lambda about: DescribeConfigsRequest([resource], True, True)
 
 
-def _moving(*replicas: int, partition: int = 0) -> Ask:
+def _moving(*replicas: int, partition: int = 0, topic: str = "", factor: bool = True) -> Ask:
     def ask(about: Subject) -> Message:
         part = ReassignablePartition(partition, replicas or None)
-        return AlterPartitionReassignmentsRequest(topics=[ReassignableTopic(about.topic, [part])])
+        return AlterPartitionReassignmentsRequest(
+            allow_replication_factor_change=factor,
+            topics=[ReassignableTopic(topic or about.topic, [part])],
+        )
 
     return ask
 
 
-def _electing(kind: int, *, everywhere: bool) -> Ask:
+def _electing(kind: int, *, everywhere: bool, topic: str = "") -> Ask:
     def ask(about: Subject) -> Message:
-        row = TopicPartitions(about.topic, [about.partition, 0])
+        row = TopicPartitions(topic or about.topic, [about.partition, 0])
         return ElectLeadersRequest(kind, None if everywhere else [row])
 
     return ask
@@ -214,9 +221,34 @@ def _knowing(*topics: MetadataRequestTopic, auto: bool = False) -> Ask:
     return lambda about: MetadataRequest(topics=topics, allow_auto_topic_creation=auto)
 
 
-def _featuring(feature: str, level: int, kind: int) -> Ask:
+def _featuring(feature: str, level: int, kind: int, *, validate_only: bool = True) -> Ask:
     update = FeatureUpdateKey(feature, level, upgrade_type=kind)
-    return lambda about: UpdateFeaturesRequest(feature_updates=[update], validate_only=True)
+    return lambda about: UpdateFeaturesRequest(
+        feature_updates=[update], validate_only=validate_only
+    )
+
+
+def _assigning(*rows: tuple[int, Sequence[int]], topic: str = "v", for_good: bool = False) -> Ask:
+    assigned = [CreatableReplicaAssignment(*row) for row in rows]
+    wanted = CreatableTopic(topic, -1, -1, assigned)
+    return lambda about: CreateTopicsRequest(
+        topics=[wanted], timeout_ms=500, validate_only=not for_good
+    )
+
+
+def _limiting(
+    *parts: tuple[str, str | None], key: str = "producer_byte_rate", value: float | None = 50_000.0
+) -> Ask:
+    """`value` None: take the quota away."""
+    entity = [alter_client_quotas.EntityData(*part) for part in parts]
+    op = alter_client_quotas.OpData(key, value or 0.0, value is None)
+    entry = alter_client_quotas.AlterClientQuotasRequestEntryData(entity, [op])
+    return lambda about: alter_client_quotas.AlterClientQuotasRequest([entry])
+
+
+def _limits_of(*parts: tuple[str, int, str | None], strict: bool = False) -> Ask:
+    rows = [describe_client_quotas.ComponentData(*part) for part in parts]
+    return lambda about: describe_client_quotas.DescribeClientQuotasRequest(rows, strict)
 
 
 def _always(request: Message) -> Ask:
@@ -224,7 +256,10 @@ def _always(request: Message) -> Ask:
 
 
 QUESTIONS: Final[tuple[tuple[int, int, Ask], ...]] = (
-    *((api_key, version, _always(request)) for api_key, version, request in misfit.REQUESTS),
+    *(
+        (api_key, version, _always(request))
+        for api_key, version, request in (*misfit.REQUESTS, *veteran.REQUESTS)
+    ),
     (
         DESCRIBE_TOPIC_PARTITIONS,
         0,
@@ -289,9 +324,9 @@ QUESTIONS: Final[tuple[tuple[int, int, Ask], ...]] = (
     ),
     (ALTER_PARTITION_REASSIGNMENTS, 1, _moving()),
     (ALTER_PARTITION_REASSIGNMENTS, 1, _moving(7)),
-    (ALTER_PARTITION_REASSIGNMENTS, 1, _moving(0, 0)),
-    (ALTER_PARTITION_REASSIGNMENTS, 1, _moving(0, partition=9)),
-    (ALTER_PARTITION_REASSIGNMENTS, 1, _moving(0)),
+    (ALTER_PARTITION_REASSIGNMENTS, 1, _moving(1, 1)),
+    (ALTER_PARTITION_REASSIGNMENTS, 1, _moving(1, partition=9)),
+    (ALTER_PARTITION_REASSIGNMENTS, 1, _moving(1)),
     (
         ALTER_REPLICA_LOG_DIRS,
         2,
@@ -305,7 +340,110 @@ QUESTIONS: Final[tuple[tuple[int, int, Ask], ...]] = (
     (UPDATE_FEATURES, 2, _featuring("metadata.version", 20, 1)),
     (UPDATE_FEATURES, 2, _featuring("metadata.version", 1, 2)),
     (UPDATE_FEATURES, 2, _featuring("no.such.feature", 1, 1)),
-    (UNREGISTER_BROKER, 0, lambda one: UnregisterBrokerRequest(7)),
+    (UPDATE_FEATURES, 2, _featuring("metadata.version", 20, 2, validate_only=False)),
+    (UPDATE_FEATURES, 2, _featuring("metadata.version", 18, 3)),
+    (UPDATE_FEATURES, 2, _featuring("metadata.version", 27, 1, validate_only=False)),
+    (UPDATE_FEATURES, 2, _featuring("metadata.version", 30, 1, validate_only=False)),
+    (UPDATE_FEATURES, 2, _featuring("metadata.version", 30, 1, validate_only=False)),
+    (UPDATE_FEATURES, 2, _featuring("metadata.version", 30, 2)),
+    (UPDATE_FEATURES, 2, _featuring("metadata.version", -1, 2)),
+    (UPDATE_FEATURES, 2, _featuring("metadata.version", 99, 1)),
+    (UPDATE_FEATURES, 2, _featuring("metadata.version", 30, 9)),
+    (UNREGISTER_BROKER, 0, lambda one: UnregisterBrokerRequest(bygone.GONE)),
+    (CREATE_TOPICS, 7, _assigning((0, [1, 7]), (1, [7, 1]), topic="pair", for_good=True)),
+    (CREATE_TOPICS, 7, _assigning((0, [1]), topic="alone", for_good=True)),
+    (
+        CREATE_TOPICS,
+        7,
+        lambda one: CreateTopicsRequest([CreatableTopic("wide", 24, 1)], timeout_ms=500),
+    ),
+    (DELETE_TOPICS, 4, lambda one: DeleteTopicsRequest(topic_names=["wide", "pair"])),
+    (METADATA, 9, _knowing(MetadataRequestTopic(name="wide"))),
+    (DESCRIBE_PRODUCERS, 0, lambda one: DescribeProducersRequest([ProducersOfTopic("wide", [20])])),
+    (CREATE_TOPICS, 7, _assigning((0, [1]), (0, [1]))),
+    (CREATE_TOPICS, 7, _assigning((0, [1, 1]))),
+    (CREATE_TOPICS, 7, _assigning((0, [1]), (1, [1, 7]))),
+    (CREATE_TOPICS, 7, _assigning((0, [7]))),
+    (CREATE_TOPICS, 7, _making(CreatableTopic("__cluster_metadata", 1, 1))),
+    (CREATE_TOPICS, 7, _making(CreatableTopic("", 1, 1))),
+    (CREATE_TOPICS, 7, _making(CreatableTopic("v" * 250, 1, 1))),
+    (CREATE_TOPICS, 7, _making(CreatableTopic("v", 1, 0))),
+    (CREATE_TOPICS, 7, _making(CreatableTopic("v", 200_000, 1))),
+    *(
+        (ALTER_PARTITION_REASSIGNMENTS, 1, _moving(*replicas, partition=number, topic=topic))
+        for topic in (bygone.TOPIC, "pair")
+        for replicas, number in (
+            ((1,), 0),
+            ((), 1),
+            ((), 2),
+            ((1,), 3),
+            ((7,), 0),
+            ((7, 1), 1),
+            ((1, 7), 0),
+        )
+    ),
+    (
+        ALTER_PARTITION_REASSIGNMENTS,
+        1,
+        _moving(1, partition=4, topic=bygone.TOPIC, factor=False),
+    ),
+    *(
+        (ELECT_LEADERS, 2, _electing(kind, everywhere=False, topic=topic))
+        for topic in (bygone.TOPIC, "pair")
+        for kind in (0, 1)
+    ),
+    (ALTER_CLIENT_QUOTAS, 1, _limiting(("client-id", None))),
+    (ALTER_CLIENT_QUOTAS, 1, _limiting(("client-id", None), value=None)),
+    (ALTER_CLIENT_QUOTAS, 1, _limiting(("user", None), key="consumer_byte_rate")),
+    (ALTER_CLIENT_QUOTAS, 1, _limiting(("user", "ann"), ("client-id", "client-1"))),
+    (
+        ALTER_CLIENT_QUOTAS,
+        1,
+        _limiting(("client-id", "client-1"), key="request_percentage", value=500.0),
+    ),
+    (
+        ALTER_CLIENT_QUOTAS,
+        1,
+        _limiting(("client-id", "client-0"), key="controller_mutation_rate", value=3.5),
+    ),
+    (ALTER_CLIENT_QUOTAS, 1, _limiting(("ip", None), key="connection_creation_rate", value=50.0)),
+    (
+        ALTER_CLIENT_QUOTAS,
+        1,
+        _limiting(("ip", "::ffff:10.0.0.2"), key="connection_creation_rate", value=1.0),
+    ),
+    (ALTER_CLIENT_QUOTAS, 1, _limiting(("ip", "nowhere"), key="connection_creation_rate")),
+    (ALTER_CLIENT_QUOTAS, 1, _limiting(("ip", "10.0.0.1"), ("user", "ann"))),
+    (ALTER_CLIENT_QUOTAS, 1, _limiting(("ip", "10.0.0.1"))),
+    (ALTER_CLIENT_QUOTAS, 1, _limiting(("user", ""))),
+    (ALTER_CLIENT_QUOTAS, 1, _limiting(("user", "a"), ("user", "b"))),
+    (ALTER_CLIENT_QUOTAS, 1, _limiting(("group", "g0"))),
+    (ALTER_CLIENT_QUOTAS, 1, _limiting()),
+    (ALTER_CLIENT_QUOTAS, 1, _limiting(("user", "ann"), value=-1.0)),
+    (ALTER_CLIENT_QUOTAS, 1, _limiting(("user", "ann"), value=1e30)),
+    (ALTER_CLIENT_QUOTAS, 1, _limiting(("user", "ann"), value=0.5)),
+    (DESCRIBE_CLIENT_QUOTAS, 1, _limits_of()),
+    (DESCRIBE_CLIENT_QUOTAS, 1, _limits_of(("user", 0, "ann"))),
+    (DESCRIBE_CLIENT_QUOTAS, 1, _limits_of(("client-id", 1, None), strict=True)),
+    (DESCRIBE_CLIENT_QUOTAS, 1, _limits_of(("client-id", 2, None), ("user", 2, None))),
+    (
+        INCREMENTAL_ALTER_CONFIGS,
+        1,
+        _altering(_TOPIC, "t0", ("retention.ms", 0, "5"), ("retention.ms", 0, "6")),
+    ),
+    (INCREMENTAL_ALTER_CONFIGS, 1, _altering(_TOPIC, "wide", ("cleanup.policy", 2, "compact"))),
+    (INCREMENTAL_ALTER_CONFIGS, 1, _altering(_TOPIC, "wide", ("cleanup.policy", 3, "compact"))),
+    (
+        INCREMENTAL_ALTER_CONFIGS,
+        1,
+        _altering(_TOPIC, "wide", ("leader.replication.throttled.replicas", 2, "1:" * 16_000)),
+    ),
+    (INCREMENTAL_ALTER_CONFIGS, 1, _altering(_TOPIC, "no/name", ("retention.ms", 0, "4"))),
+    (INCREMENTAL_ALTER_CONFIGS, 1, _altering(_TOPIC, "nobody", ("retention.ms", 0, "4"))),
+    (INCREMENTAL_ALTER_CONFIGS, 1, _altering(_BROKER, "1", ("min.insync.replicas", 0, "1"))),
+    (INCREMENTAL_ALTER_CONFIGS, 1, _altering(_BROKER, "", ("min.insync.replicas", 0, "1"))),
+    (INCREMENTAL_ALTER_CONFIGS, 1, _altering(_BROKER, "", ("min.insync.replicas", 1, None))),
+    (INCREMENTAL_ALTER_CONFIGS, 1, _altering(_BROKER, "7", ("log.cleaner.threads", 0, "2"))),
     (
         FIND_COORDINATOR,
         6,
@@ -324,7 +462,7 @@ QUESTIONS: Final[tuple[tuple[int, int, Ask], ...]] = (
     (METADATA, 9, _knowing(MetadataRequestTopic(name="auto"), auto=True)),
     (METADATA, 4, _knowing(MetadataRequestTopic(name="nobody"))),
     (METADATA, 0, lambda one: MetadataRequest(topics=[])),
-    (DESCRIBE_CONFIGS, 4, _configs_of(_BROKER, "0")),
+    (DESCRIBE_CONFIGS, 4, _configs_of(_BROKER, "1")),
     (DESCRIBE_CONFIGS, 4, _configs_of(_BROKER, "")),
     (DESCRIBE_CONFIGS, 4, _configs_of(_BROKER, "7", "log.dirs")),
     (DESCRIBE_CONFIGS, 4, _configs_of(_BROKER_LOGGER, "0")),
@@ -345,10 +483,10 @@ QUESTIONS: Final[tuple[tuple[int, int, Ask], ...]] = (
     (INCREMENTAL_ALTER_CONFIGS, 1, _altering(_GROUP, "", ("consumer.session.timeout.ms", 0, "1"))),
     (INCREMENTAL_ALTER_CONFIGS, 1, _altering(_CLIENT_METRICS, "m", ("interval.ms", 0, "5000"))),
     (INCREMENTAL_ALTER_CONFIGS, 1, _altering(_CLIENT_METRICS, "m", ("match", 2, "client_id=a"))),
-    (INCREMENTAL_ALTER_CONFIGS, 1, _altering(_BROKER, "0", ("log.cleaner.threads", 0, "2"))),
+    (INCREMENTAL_ALTER_CONFIGS, 1, _altering(_BROKER, "1", ("log.cleaner.threads", 0, "2"))),
     (INCREMENTAL_ALTER_CONFIGS, 1, _altering(_BROKER, "", ("log.cleaner.threads", 1, None))),
     (INCREMENTAL_ALTER_CONFIGS, 1, _altering(_BROKER, "x", ("log.cleaner.threads", 0, "2"))),
-    (INCREMENTAL_ALTER_CONFIGS, 1, _altering(_BROKER, "0", ("node.id", 0, "4"))),
+    (INCREMENTAL_ALTER_CONFIGS, 1, _altering(_BROKER, "1", ("node.id", 0, "4"))),
     (INCREMENTAL_ALTER_CONFIGS, 1, _altering(_TOPIC, "", ("retention.ms", 0, "4"))),
     (INCREMENTAL_ALTER_CONFIGS, 1, _altering(_TOPIC, "t0", ("retention.ms", 9, "4"))),
     (INCREMENTAL_ALTER_CONFIGS, 1, _altering(_TOPIC, "t0", ("retention.ms", 0, None))),
@@ -363,11 +501,11 @@ QUESTIONS: Final[tuple[tuple[int, int, Ask], ...]] = (
     (CREATE_TOPICS, 7, _making(CreatableTopic("v", -1, -1))),
     (CREATE_TOPICS, 7, _making(CreatableTopic("v.v", 1, 1), CreatableTopic("v_v", 1, 1))),
     (CREATE_TOPICS, 7, _making(CreatableTopic("v", 1, 1), CreatableTopic("v", 2, 1))),
-    (CREATE_TOPICS, 7, _making(CreatableTopic("v", -1, -1, [CreatableReplicaAssignment(0, [0])]))),
-    (CREATE_TOPICS, 7, _making(CreatableTopic("v", -1, -1, [CreatableReplicaAssignment(3, [0])]))),
+    (CREATE_TOPICS, 7, _making(CreatableTopic("v", -1, -1, [CreatableReplicaAssignment(0, [1])]))),
+    (CREATE_TOPICS, 7, _making(CreatableTopic("v", -1, -1, [CreatableReplicaAssignment(3, [1])]))),
     (CREATE_TOPICS, 7, _making(CreatableTopic("v", -1, -1, [CreatableReplicaAssignment(0, [8])]))),
     (CREATE_TOPICS, 7, _making(CreatableTopic("v", -1, -1, [CreatableReplicaAssignment(0, [])]))),
-    (CREATE_TOPICS, 7, _making(CreatableTopic("v", 4, 1, [CreatableReplicaAssignment(0, [0])]))),
+    (CREATE_TOPICS, 7, _making(CreatableTopic("v", 4, 1, [CreatableReplicaAssignment(0, [1])]))),
     (
         CREATE_TOPICS,
         7,
@@ -386,11 +524,23 @@ QUESTIONS: Final[tuple[tuple[int, int, Ask], ...]] = (
     (CREATE_PARTITIONS, 3, _growing(1)),
     (CREATE_PARTITIONS, 3, _growing(0)),
     (CREATE_PARTITIONS, 3, _growing(-1, validate_only=False)),
-    (CREATE_PARTITIONS, 3, _growing(1, [0])),
+    (CREATE_PARTITIONS, 3, _growing(1, [1])),
     (CREATE_PARTITIONS, 3, _growing(1, [7])),
-    (CREATE_PARTITIONS, 3, _growing(2, [0])),
-    (CREATE_PARTITIONS, 3, _growing(1, [0, 0])),
+    (CREATE_PARTITIONS, 3, _growing(2, [1])),
+    (CREATE_PARTITIONS, 3, _growing(1, [1, 1])),
     (CREATE_PARTITIONS, 3, _growing(200_000, validate_only=False)),
+    (
+        CREATE_PARTITIONS,
+        3,
+        lambda one: CreatePartitionsRequest(
+            topics=[
+                CreatePartitionsTopic("__consumer_offsets", 9, None),
+                CreatePartitionsTopic("nobody", 9, None),
+                CreatePartitionsTopic("pair", 9, None),
+            ],
+            validate_only=True,
+        ),
+    ),
     (DELETE_TOPICS, 6, lambda one: DeleteTopicsRequest([DeleteTopicState(None, _STRANGE_ID)])),
     (
         DELETE_TOPICS,

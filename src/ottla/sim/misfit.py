@@ -119,6 +119,7 @@ REQUESTS: Final[tuple[tuple[int, int, Message], ...]] = (
             groups=[OffsetFetchRequestGroup("odd", topics=None), OffsetFetchRequestGroup("g0")]
         ),
     ),
+    (OFFSET_FETCH, 7, OffsetFetchRequest("bygone", None)),
     (OFFSET_FETCH, 10, OffsetFetchRequest(groups=[OffsetFetchRequestGroup("odd", topics=None)])),
     (OFFSET_DELETE, 0, _forgetting("", "t0")),
     (OFFSET_DELETE, 0, _forgetting("nobody", "t0")),
@@ -128,6 +129,7 @@ REQUESTS: Final[tuple[tuple[int, int, Message], ...]] = (
     (DELETE_GROUPS, 2, DeleteGroupsRequest([])),
     (DESCRIBE_GROUPS, 6, DescribeGroupsRequest(["nobody", "", "odd"])),
     (DESCRIBE_GROUPS, 0, DescribeGroupsRequest([])),
+    (DESCRIBE_GROUPS, 5, DescribeGroupsRequest(["bygone", "newer"])),
     (LIST_GROUPS, 5, ListGroupsRequest(["Stable", "Nonsense"], ["classic"])),
     (LIST_GROUPS, 5, ListGroupsRequest([], ["consumer"])),
     (LIST_GROUPS, 0, ListGroupsRequest()),

@@ -11,13 +11,16 @@ The node's end is `wire.server.ServerConnection`, as in production; the client's
 
 from collections.abc import Callable
 from random import Random
-from typing import Protocol, final
+from typing import Final, Protocol, final
 from zlib import crc32
 
 from ottla.core.port import FileSlice
 from ottla.sim.clock import Events
 from ottla.types import Payload
 from ottla.wire.server import Origin, ServerConnection
+
+CLIENT_HOST: Final = "10.0.0.2"
+"""Where all clients are, as the node sees it."""
 
 
 class Listener(Protocol):
@@ -91,7 +94,7 @@ class Connection:
             Origin(
                 connection_id=number,
                 listener="PLAINTEXT",
-                peer_host="10.0.0.2",
+                peer_host=CLIENT_HOST,
                 peer_port=40_000 + number,
                 local_host="10.0.0.1",
                 local_port=9092,

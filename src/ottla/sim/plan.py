@@ -84,7 +84,9 @@ class Ask:
     high watermark). `size_bytes`: of a value; how much a fetch takes. `wait_ms`: of a fetch.
     `time_ms`: of a look-up: -1, -2, -3, or since EPOCH_MS; for a send, how old its records are.
     `configs`: of an alter, with an empty text for a setting that is taken away. `group`: an
-    administrator's; members have their own.
+    administrator's; members have their own. `keys`: of a send, how many different ones there are, and
+    tombstones among the records; 0: all have the same key and a value. A fetch with a `count` goes to
+    that offset first.
     """
 
     at_us: int
@@ -98,6 +100,7 @@ class Ask:
     time_ms: int = 0
     configs: tuple[tuple[str, str], ...] = ()
     group: str = ""
+    keys: int = 0
 
 
 class Blow(Enum):

@@ -36,6 +36,7 @@ from ottla.core.effect import (
 from ottla.core.event import Disconnected, Event, Flushed, Received, Ticked
 from ottla.core.log.recovery import Shutdown
 from ottla.core.port import File
+from ottla.core.quota.accepts import Accepts
 from ottla.errors import RemoteProtocolError
 from ottla.settings.broker import BrokerSettings
 from ottla.settings.parse import Resolved
@@ -44,7 +45,7 @@ from ottla.sim.clock import Events, NodeClock
 from ottla.sim.disk import ProcessEnds, SimDisk
 from ottla.sim.entropy import SeededEntropy
 from ottla.sim.history import FlushMark, History, Life, LifeMark
-from ottla.sim.network import Connection
+from ottla.sim.network import CLIENT_HOST, Connection
 from ottla.sim.plan import EPOCH_MS
 from ottla.sim.timeline import Timeline
 from ottla.types import TopicPartition, Uuid
@@ -142,6 +143,7 @@ class Process:
         self._noted_boot: int | None = None  # the boot of the last process that got ready
         self._unwritten: dict[str, bytes] = {}  # small files that were tried in vain
         self._connections: dict[int, Connection] = {}
+        self._accepts = Accepts(settings.quotas)
         self._muted: dict[int, tuple[int, list[bytes]]] = {}  # until when, and what came since
         self._groups: dict[TopicPartition, _Group] = {}
         self._wholes: dict[str, bytes] = {}
@@ -191,6 +193,7 @@ class Process:
             return
         self.life += 1
         self.state = State.STARTING
+        self._accepts = Accepts(self._settings.quotas)
         self._timer_ms = 0
         self._clock.begin()
         shutdown = self._how_it_ended()
@@ -357,7 +360,10 @@ class Process:
     # Connections
 
     def accepts(self) -> bool:
-        return self.state is State.UP
+        """A connection that is welcome is counted: where they are limited, all have one address."""
+        if self.state is not State.UP:
+            return False
+        return self._accepts.hold_ms(self._events.now_us // 1_000, CLIENT_HOST) == 0
 
     def accepted(self, connection: Connection) -> None:
         self._connections[connection.number] = connection
@@ -454,7 +460,9 @@ class Process:
                     connection = self._connections.get(effect.connection_id)
                     if connection is not None:
                         connection.close_by_node(effect.reason)
-                case Reconfigure() | LimitAccepts():
+                case LimitAccepts():
+                    self._accepts.follow(effect.rates)
+                case Reconfigure():
                     pass  # bounds of a shell that has sockets
                 case Mute():
                     self._mute(effect.connection_id, effect.duration_ms)

@@ -11,6 +11,7 @@ Source: KIP-98, KIP-360 (the bump). Elsewhere: connections, `client.py`.
 from collections import deque
 from collections.abc import Callable
 from typing import Final, final
+from zlib import crc32
 
 from ottla.errors import ErrorCode
 from ottla.record.builder import BatchBuilder
@@ -37,6 +38,8 @@ _GIVEN_UP_AFTER_US: Final = 8_000_000
 _RETRY_PAUSE_US: Final = 100_000
 _LEARN_PAUSE_US: Final = 200_000  # a topic that is not there yet
 _LINGER_US: Final = 1_000
+
+_TOMBSTONE_EVERY: Final = 5
 
 _RETRIABLE: Final = frozenset(
     {
@@ -116,7 +119,16 @@ class Producer(Client):
             name = b"%d.%d" % (self.number, self._sent_count)
             value = name + b"." * max(0, ask.size_bytes - len(name))
             # Within a batch time may run back a little: the last record is not always the latest.
-            records.append(Record(index, time_ms + (index * 7) % 5, value))
+            key, is_tombstone = _keyed(ask, index)
+            records.append(
+                Record(
+                    index,
+                    time_ms + (index * 7) % 5,
+                    value if not is_tombstone else name,
+                    key,
+                    is_tombstone=is_tombstone,
+                )
+            )
         send = Send(
             self.number,
             now_us,
@@ -214,7 +226,10 @@ class Producer(Client):
     def _built(self, lane: _Lane, send: Send) -> bytes:
         builder = BatchBuilder()
         for record in send.records:
-            builder.append(record.timestamp_ms, b"k", record.value)
+            if record.is_tombstone:
+                builder.append(record.timestamp_ms, record.key, None, (("name", record.value),))
+            else:
+                builder.append(record.timestamp_ms, record.key, record.value)
         if self.plan.idempotent:
             send.producer_id = self._producer_id
             send.producer_epoch = self._producer_epoch
@@ -351,3 +366,14 @@ class Producer(Client):
 
         request = InitProducerIdRequest(transactional_id=None, transaction_timeout_ms=60_000)
         self.request(INIT_PRODUCER_ID, 4, request, done)
+
+
+def _keyed(ask: Ask, index: int) -> tuple[bytes, bool]:
+    """The key of a send's record, and whether it deletes it. Depends on the ask alone."""
+    if not ask.keys:
+        return b"k", False
+    draw = crc32(b"%d/%d/%d" % (ask.client, ask.at_us, index))
+    number = draw % ask.keys
+    # A long key is remembered by its digest.
+    key = b"k%d" % number if number % 3 else b"k%d of more than a few bytes" % number
+    return key, draw // 1000 % _TOMBSTONE_EVERY == 0

@@ -5,6 +5,7 @@ from typing import Final, final
 
 from ottla.errors import RemoteProtocolError
 from ottla.record.batch import HEADER_BYTES, crc_is_right, header_untrusted
+from ottla.record.record import Record as Served
 from ottla.record.record import records_untrusted
 from ottla.sim.history import ReadBatch, Record
 
@@ -46,7 +47,13 @@ def _decoded(data: bytes) -> ReadBatch:
     if is_right and not batch.is_control:
         try:
             records = tuple(
-                Record(one.offset, one.timestamp_ms, one.value or b"")
+                Record(
+                    one.offset,
+                    one.timestamp_ms,
+                    _identity(one),
+                    one.key or b"",
+                    is_tombstone=one.value is None,
+                )
                 for one in records_untrusted(batch, limit=_BYTES_MAX)
             )
         except RemoteProtocolError:
@@ -64,6 +71,13 @@ def _decoded(data: bytes) -> ReadBatch:
         crc_is_right=is_right,
         records=records,
     )
+
+
+def _identity(record: Served) -> bytes:
+    """What nobody else has sent: the value, or a tombstone's header."""
+    if record.value is None and record.headers:
+        return record.headers[0][1] or b""
+    return record.value or b""
 
 
 def _unreadable(data: bytes) -> ReadBatch:

@@ -116,7 +116,7 @@ def _text(value: object) -> str:
     if isinstance(value, Enum):
         return str(value.value)
     if isinstance(value, tuple):
-        return ",".join(f"{key}:{text}" for key, text in value)
+        return ",".join(f"{key}:{text.replace(',', ';')}" for key, text in value)
     return str(value)
 
 
@@ -185,7 +185,7 @@ def _ask(at_us: int, client: int, verb: Verb, pairs: dict[str, str]) -> Ask:
     configs = []
     for pair in filter(None, options.text("configs").split(",")):
         key, _, value = pair.partition(":")
-        configs.append((key, value))
+        configs.append((key, value.replace(";", ",")))
     ask = Ask(
         at_us=at_us,
         client=client,
@@ -198,6 +198,7 @@ def _ask(at_us: int, client: int, verb: Verb, pairs: dict[str, str]) -> Ask:
         time_ms=options.number("time_ms"),
         configs=tuple(configs),
         group=options.text("group"),
+        keys=options.number("keys"),
     )
     options.end()
     return ask

@@ -21,11 +21,21 @@ from ottla.settings.broker import broker_settings
 from ottla.settings.definition import Source
 from ottla.settings.parse import Resolved
 from ottla.sim.administrator import Administrator
+from ottla.sim.bygone import leave_metadata
 from ottla.sim.checker.scrubbed import scrubbed
 from ottla.sim.client import Client
 from ottla.sim.clock import Events
 from ottla.sim.consumer import END, MAX_TIMESTAMP, START, Consumer
-from ottla.sim.history import ConnectionEnd, FaultMark, History, LookUp, Outcome, Read
+from ottla.sim.history import (
+    ConnectionEnd,
+    FaultMark,
+    History,
+    Life,
+    LifeMark,
+    LookUp,
+    Outcome,
+    Read,
+)
 from ottla.sim.member import Member, Stage
 from ottla.sim.nemesis import Nemesis
 from ottla.sim.network import Connection, Wire
@@ -88,6 +98,8 @@ class World:
                 timeline=timeline,
             )
         ]
+        for process in self.processes:
+            leave_metadata(plan.seed, process.disk.root, process.now_ms())
         self.wires: dict[int, Wire] = {}
         self.clients: dict[int, Client] = {}
         self._reader = Reader()
@@ -337,7 +349,8 @@ class _Sweep:
             for (name, partition), end in sorted(self._ends.items())
             if not self._again
             or self._read.positions.get((topics[name].topic_id, partition), 0) < end
-            if self._again < _READ_DAMAGED_MAX or not self._is_struck(name, partition)
+            if self._again < _READ_DAMAGED_MAX
+            or not (self._is_struck(name, partition) or self._may_end_in_a_gap(name))
         }
         if behind and self._again < _READ_AGAIN_MAX:
             self._again += 1
@@ -367,13 +380,23 @@ class _Sweep:
 
     def _is_damage(self, error: int, topic: str, partition: int) -> bool:
         """Whether the answer is the one of a partition that was struck."""
-        return error == ErrorCode.CORRUPT_MESSAGE and self._is_struck(topic, partition)
+        is_refusal = error in (ErrorCode.CORRUPT_MESSAGE, ErrorCode.KAFKA_STORAGE_ERROR)
+        return is_refusal and self._is_struck(topic, partition)
 
     def _is_struck(self, topic: str, partition: int) -> bool:
         return any(
             isinstance(mark, FaultMark) and mark.partition == (topic, partition)
             for mark in self._world.history.marks
         )
+
+    def _may_end_in_a_gap(self, name: str) -> bool:
+        """A compacted log may: a power cut took a segment's batches and left the name of the next."""
+        world = self._world
+        cut = any(
+            isinstance(mark, LifeMark) and (mark.life is Life.POWER_CUT or mark.uncertain_disk)
+            for mark in world.history.marks
+        )
+        return cut and any(ask.keys and ask.topic == name for ask in world.plan.asks)
 
     def _fail(self, what: str) -> None:
         self._world.history.broken.append(f"after the healing, {what}")

@@ -8,6 +8,7 @@ from ottla.broker.node import Node
 from ottla.core.quota.quotas import Quotas
 from ottla.sim.draw import draw_plan
 from ottla.sim.history import Create, Life, LifeMark, Listing, Outcome, Read, Send
+from ottla.sim.plan import Verb
 from ottla.sim.script import parse_plan
 from ottla.sim.trial import try_plan
 from ottla.sim.world import World
@@ -158,3 +159,48 @@ def test_a_client_above_its_quota_waits_and_loses_nothing(monkeypatch: pytest.Mo
     assert {one.outcome for one in sent[0]} == {Outcome.OK}
     assert max(one.ended_us for one in sent[0]) > 500_000, "without quotas all is over by then"
     assert [one.ended_us for one in sent[0]] == [one.ended_us for one in sent[1]]
+
+
+COMPACTS = """
+seed 1
+heal 900000 kill
+set log.cleaner.backoff.ms=50
+client 0 administrator
+client 1 producer idempotent=yes codec=4
+client 2 consumer
+at 1000 client 0 create topic=t count=1 configs=cleanup.policy:compact;delete,internal.segment.bytes:500,min.cleanable.dirty.ratio:0.01,delete.retention.ms:0
+"""
+
+
+def test_a_compacted_topic_is_read_from_inside_of_a_gap() -> None:
+    sends = [
+        f"at {50_000 + at * 10_000} client 1 send topic=t count=4 size_bytes=60 keys=3"
+        for at in range(20)
+    ]
+    fetches = [
+        f"at {600_000 + at * 10_000} client 2 fetch topic=t size_bytes=900 count={1 + at}"
+        for at in range(12)
+    ]
+    plan = parse_plan("\n".join([COMPACTS, *sends, *fetches]))
+    trial = try_plan(plan)
+    assert trial.problems == ()
+    entries = trial.history.entries
+    reads = [one for one in entries if isinstance(one, Read) and one.batches and not one.final]
+    assert any(one.batches[0].base_offset > one.fetch_offset for one in reads)
+    finals = [one for one in entries if isinstance(one, Read) and one.final and one.batches]
+    left = {one.offset: one for read in finals for batch in read.batches for one in batch.records}
+    assert len(left) < 40  # of 80
+    sent = [record for one in entries if isinstance(one, Send) for record in one.records]
+    assert any(one.is_tombstone for one in sent)
+    assert finals[-1].batches[-1].last_offset == 79
+
+
+def test_every_seventh_seed_compacts_a_topic() -> None:
+    plans = [draw_plan(seed) for seed in range(400)]
+    compacting = [plan for plan in plans if any(ask.keys for ask in plan.asks)]
+    assert 40 < len(compacting) < 80
+    for plan in compacting:
+        topic = next(ask.topic for ask in plan.asks if ask.keys)
+        lives = [ask for ask in plan.asks if ask.topic == topic and ask.verb is Verb.CREATE]
+        assert lives
+        assert all("compact" in dict(ask.configs)["cleanup.policy"] for ask in lives)

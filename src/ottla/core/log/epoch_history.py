@@ -59,6 +59,8 @@ class EpochHistory:
         ):
             return
         kept = min(bisect_left(self._epochs, epoch), bisect_left(self._starts, start_offset))
+        if kept < len(self._epochs) and self._epochs[kept] == epoch:
+            start_offset = min(start_offset, self._starts[kept])  # it goes on
         epochs = [*self._epochs[:kept], epoch]
         starts = [*self._starts[:kept], start_offset]
         if not (probe.MUTANTS and probe.mutant("M06-epoch-not-kept")):

@@ -275,7 +275,8 @@ class Log:
             chunks = (prefix, data[16:])
             max_ms, append_ms = header.max_timestamp, NO_TIMESTAMP
         segment = self._segment_for(size_bytes, last_offset, max_ms, now_ms)
-        if leader_epoch > self.epochs.last_epoch:
+        if leader_epoch != self.epochs.last_epoch:
+            # Also an older one: a flipped epoch at the end of what was recovered was believed.
             self.epochs.assign(leader_epoch, base_offset)
         if probe.MUTANTS and probe.mutant("M75-sequence-before-write") and has_producer:
             self.producers.appended(header, base_offset, last_offset, max_ms)

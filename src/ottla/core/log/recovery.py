@@ -64,6 +64,7 @@ class Recovery:
         "_names",
         "_now_ms",
         "_recovery_point",
+        "_risen",
         "_shutdown",
         "_trusted_offset",
         "epochs",
@@ -96,6 +97,7 @@ class Recovery:
         self.epochs = EpochHistory(disk, directory, [])
         self.producers = ProducerState(0)
         self._trusted_offset: int = 0  # snapshots above it are not believed
+        self._risen: tuple[int, int] | None = None  # (epoch, offset) that the next batch confirms
 
     def run(self, log_start: int) -> int:
         """Fill `segments` (at least one), `epochs` and `producers`; returns the end offset."""
@@ -113,7 +115,9 @@ class Recovery:
             rebuild_epochs = True
         if rebuild_epochs:
             self.epochs.clear()
+            self._risen = None
             self._rebuild_epochs()
+        self._believe_risen()
         if not (probe.MUTANTS and probe.mutant("M08-epochs-beyond-end")):
             self.epochs.truncate_to(end_offset)
         self.epochs.truncate_prefix(start_offset)
@@ -410,6 +414,7 @@ class Recovery:
         segment.create_files()
         self.segments.append(segment)
         self.epochs.clear()
+        self._risen = None
         return log_start
 
     # Epochs and producers
@@ -435,8 +440,19 @@ class Recovery:
                     self._note_epoch(entry)
 
     def _note_epoch(self, batch: Batch) -> None:
-        if batch.partition_leader_epoch > self.epochs.last_epoch:
-            self.epochs.assign(batch.partition_leader_epoch, batch.base_offset)
+        """A new epoch is believed when the next batch is of no older one: no checksum covers it, and
+        a flipped one would speak for everything behind it. (Apache Kafka believes it.)"""
+        epoch = batch.partition_leader_epoch
+        if self._risen is not None and self._risen[0] <= epoch:
+            self._believe_risen()
+        rises = epoch > self.epochs.last_epoch
+        self._risen = (epoch, batch.base_offset) if rises else None
+
+    def _believe_risen(self) -> None:
+        # The log's last batch has none behind it: `Log.append` finds out.
+        if self._risen is not None:
+            self.epochs.assign(*self._risen)
+            self._risen = None
 
     def _load_producers(self, start_offset: int, end_offset: int) -> None:
         offsets = snapshot_offsets(self._names)

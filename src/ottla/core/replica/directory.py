@@ -43,12 +43,12 @@ class Directories:
         "_disk",
         "_entropy",
         "_found",
+        "_has_disowned",
         "_is_settled",
         "_log_starts",
         "_recovery_points",
         "_shutdown",
         "_unopened",
-        "has_disowned",
     )
 
     def __init__(self, disk: Disk, entropy: Entropy, shutdown: Shutdown) -> None:
@@ -61,8 +61,7 @@ class Directories:
         self._found: set[str] = set()  # what nobody has claimed yet
         self._is_settled = False  # what the last process left was all looked at
         self._unopened: set[TopicPartition] = set()  # claimed, but the disk did not let us
-        self.has_disowned = False
-        """Whether a partition begins anew: what was checkpointed is not its own."""
+        self._has_disowned = False
 
     def survey(
         self,
@@ -104,13 +103,13 @@ class Directories:
         if known_id is not None and known_id != topic_id:
             self._set_stray(directory, "it holds another topic of this name")
             found = False
-            self.has_disowned = True
         elif found and known_id is None and self._lost_its_identity(metadata):
             # Its name alone would give a deleted topic's records to whoever has its name now.
             # What was flushed in it was flushed with its identity, so nothing promised is in it.
             self._set_stray(directory, "a power cut has left nothing that says whose it is")
             found = False
-            self.has_disowned = True
+        if not found:
+            self._disown(partition)
         is_identified = found and known_id is not None
         if not is_identified:
             # Before the first segment, so that a directory with records names its topic.
@@ -123,15 +122,27 @@ class Directories:
             settings=settings,
             now_ms=now_ms,
             shutdown=self._shutdown,
-            recovery_point=self._recovery_points.get(partition, 0) if found else 0,
-            log_start=self._log_starts.get(partition, 0) if found else 0,
+            recovery_point=self._recovery_points.get(partition, 0),
+            log_start=self._log_starts.get(partition, 0),
             jitter_ms=self._entropy.below(jitter_ms) if jitter_ms > 0 else 0,
-            cleaned_offset=self._cleaned.get(partition) if found else None,
+            cleaned_offset=self._cleaned.get(partition),
         )
         if not is_identified or self._shutdown is not Shutdown.CLEAN:
             log.flush_with(metadata)
         self.forget(partition)
         return log
+
+    def _disown(self, partition: TopicPartition) -> None:
+        """The partition begins anew. What was checkpointed is a predecessor's, also when the disk
+        lets the new one be opened only at another attempt."""
+        for offsets in (self._recovery_points, self._log_starts, self._cleaned):
+            if offsets.pop(partition, None) is not None:
+                self._has_disowned = True
+
+    def take_disowned(self) -> bool:
+        """Whether, since the last call, something checkpointed turned out to be nobody's."""
+        taken, self._has_disowned = self._has_disowned, False
+        return taken
 
     def forget(self, partition: TopicPartition) -> None:
         """What was checkpointed of it is not needed any more."""

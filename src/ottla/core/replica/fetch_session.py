@@ -72,9 +72,6 @@ class Interest:
         self.current_leader_epoch = asked.current_leader_epoch
         self.last_fetched_epoch = asked.last_fetched_epoch
 
-    def knows(self, high_watermark: int, log_start: int) -> bool:
-        return self.told_high_watermark == high_watermark and self.told_log_start == log_start
-
     def tell(self, high_watermark: int, log_start: int, *, failed: bool) -> None:
         """Remember an answer. After an error the next one is told whatever it is."""
         self.told_high_watermark = _UNTOLD if failed else high_watermark

@@ -80,6 +80,7 @@ class ReplicaTable:
         "_opening",
         "_openings",
         "_orphan_flushes",
+        "_owes_checkpoint",
         "_removals",
         "_round",
         "_settings",
@@ -107,6 +108,7 @@ class ReplicaTable:
         self.moves = Moves(dirs, self._removals)
         self._openings = Openings(settings.node_id, dirs, self._removals, self.moves)
         self._cleaner = Cleaner(dirs, settings.logs)
+        self._owes_checkpoint = False  # one that had to be written at once was refused
         self.is_busy = False
         """Somebody has asked the broker something since compaction has last looked."""
 
@@ -234,9 +236,16 @@ class ReplicaTable:
         # What a killed process had not yet brought to the disk is to be acknowledged now.
         effects = self._due_flushes()
         self._opening.update(one.partition for one in effects if isinstance(one, Flush))
-        if any(log_dir.directories.has_disowned for log_dir in self.dirs.online()):
-            effects += self._checkpoint_now((LOG_STARTS, RECOVERY_POINTS, CLEANED_OFFSETS))
-        return effects
+        return [*effects, *self._checkpoint_owed()]
+
+    def _checkpoint_owed(self) -> list[Effect]:
+        """Checkpoints that speak of a partition's predecessor are written anew as soon as they can
+        be: the next process would believe them, and cut what was acknowledged since."""
+        disowned = [log_dir.directories.take_disowned() for log_dir in self.dirs.online()]
+        if not (self._owes_checkpoint or any(disowned)):
+            return []
+        again, self._owes_checkpoint = self._owes_checkpoint, False
+        return self._checkpoint_now((LOG_STARTS, RECOVERY_POINTS, CLEANED_OFFSETS), again=again)
 
     def _resume_moves(self, now_ms: int) -> None:
         """What an earlier process was moving is moved anew, from the beginning."""
@@ -330,16 +339,22 @@ class ReplicaTable:
             effects += self._waiting.wake(leader.partition, now_ms)
         return effects
 
-    def _checkpoint_now(self, names: tuple[str, ...]) -> list[Effect]:
-        """Write these checkpoints where they differ: a kill finds them, and soon a power cut."""
+    def _checkpoint_now(self, names: tuple[str, ...], *, again: bool = False) -> list[Effect]:
+        """Write these checkpoints where they differ: a kill finds them, and soon a power cut.
+
+        What is refused is tried with every tick. `again`: that it is was told."""
         effects: list[Effect] = []
         for log_dir, effect in self.dirs.checkpoints(names, self._leaders()):
-            effects.append(effect)
             try:
                 log_dir.disk.write_whole(effect.path, effect.data)
             except OSError as error:
+                log_dir.checkpoints.forget(effect.path)
+                self._owes_checkpoint = True
+                if again:
+                    continue
                 why = {"path": effect.path, "error": str(error)}
                 logger.error("a checkpoint can't be written; it will be tried again", extra=why)
+            effects.append(effect)
         return effects
 
     def _configure(self, name: str, image: Image, now_ms: int) -> list[Effect]:
@@ -477,6 +492,7 @@ class ReplicaTable:
         self._removals.tick(now_ms)
         for reopened in self._openings.tick(self._by_id):
             effects += self._flush_if_due(reopened, rolled=False)
+        effects += self._checkpoint_owed()
         effects += self.moves.tick(now_ms)
         while self.moves.moved_at_once:
             effects += self._has_moved(self.moves.moved_at_once.pop(), now_ms)

@@ -128,8 +128,14 @@ class _Judged:
     def _may_expire(self, commit: Committing, read: Positions) -> bool:
         """Is its time over, and was there a moment when nobody who reads the topic was in?"""
         kept_us = self._groups.ledger.history.offsets_kept_ms * 1000
-        since_us = max(commit.asked_us, self._read_us(commit.place[0], read.asked_us))
-        if not commit.expires and self._clock_us(since_us, read.ended_us) < kept_us:
+        since_us = commit.asked_us
+        pauses: list[tuple[int, int]] = []
+        for first_us, last_us in self._stays(commit.place[0], read.asked_us):
+            if first_us > since_us:
+                pauses.append((since_us, first_us))
+            since_us = max(since_us, last_us)
+        pauses.append((since_us, read.ended_us))
+        if not commit.expires and all(self._clock_us(*pause) < kept_us for pause in pauses):
             return False
         for member_id, contacts in self._contacts.items():
             joins = [one for one in self._story.joins if one.given_id == member_id]
@@ -141,16 +147,16 @@ class _Judged:
                     return False
         return True
 
-    def _read_us(self, topic: str, until_us: int) -> int:
-        """When somebody who reads the topic was certainly in, for the last time."""
-        latest_us = -1
+    def _stays(self, topic: str, until_us: int) -> list[tuple[int, int]]:
+        """From when to when somebody who reads the topic was certainly in."""
+        stays: list[tuple[int, int]] = []
         for member_id, contacts in self._contacts.items():
             joins = [one for one in self._story.joins if one.given_id == member_id]
             if joins and all(topic in one.wanted for one in joins):
-                for one in contacts:
-                    if one.ended_us < until_us:
-                        latest_us = max(latest_us, one.asked_us)
-        return latest_us
+                times_us = [one.asked_us for one in contacts if one.ended_us < until_us]
+                if times_us:
+                    stays.append((min(times_us), max(times_us)))
+        return sorted(stays)
 
     def _clock_us(self, since_us: int, until_us: int) -> int:
         """How long that was by the node's clock, which may have jumped."""

@@ -103,7 +103,16 @@ class GroupLedger:
     nothing was struck at all.
     """
 
-    __slots__ = ("beats_tell", "ends", "groups", "is_calm", "ledger", "listings", "lossy")
+    __slots__ = (
+        "_clock_jumps_us",
+        "beats_tell",
+        "ends",
+        "groups",
+        "is_calm",
+        "ledger",
+        "listings",
+        "lossy",
+    )
 
     def __init__(self, ledger: Ledger) -> None:
         history = ledger.history
@@ -139,6 +148,7 @@ class GroupLedger:
         self.is_calm = not faults
         self.beats_tell = not disk_us
         self.lossy = Times(ledger.losses_us())
+        self._clock_jumps_us = [one.t_us for one in faults if one.kind == "clock"]
         self.ends = Times(
             [
                 mark.t_us
@@ -176,6 +186,8 @@ class GroupLedger:
         """Whether the group may have been forgotten in that time, to count from 0 again."""
         if self.ledger.history.groups_vanish or self.lossy.any_in(since_us, until_us):
             return True
+        if any(since_us <= one <= until_us for one in self._clock_jumps_us):
+            return True  # what is looked at every ten minutes may have been
         return any(
             one.outcome is not Outcome.FAIL
             and one.asked_us <= until_us

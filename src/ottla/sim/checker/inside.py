@@ -109,7 +109,13 @@ def _log_problems(log: Log, *, expires: bool) -> Iterator[str]:
     kept = log.epochs.entries()
     while kept and kept[-1][1] >= log.end_offset:
         kept.pop()  # an epoch that has written nothing yet
-    if kept != epochs:
+    if log.cleaned_offset is not None or log.settings.cleanup_compact:
+        # Of an epoch that wrote nothing but what is compacted away, no batch tells any more.
+        for epoch, start in epochs:
+            before = [one for one in kept if one[1] <= start]
+            if not before or before[-1][0] != epoch:
+                yield f"the epoch history says {kept}, the batch at {start} is of epoch {epoch}"
+    elif kept != epochs:
         yield f"the epoch history says {kept}, the batches say {epochs}"
     yield from _producer_problems(log, producers, expires=expires)
 

@@ -6,6 +6,7 @@ from typing import Final
 from ottla.sim.checker import (
     answers,
     commits,
+    compacted,
     configs,
     gapless,
     groups,
@@ -25,6 +26,7 @@ from ottla.sim.history import History
 CHECKERS: Final[tuple[Callable[[Ledger], Iterator[Violation]], ...]] = (
     answers.check,
     kept.check,
+    compacted.check,
     unchanged.check,
     gapless.check,
     producers.check,

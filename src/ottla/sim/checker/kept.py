@@ -15,6 +15,8 @@ from ottla.sim.checker.ledger import Ledger, Story
 from ottla.sim.checker.verdict import Violation, shown
 from ottla.sim.history import Outcome, Read, Send
 
+_NEVER: Final = 1 << 62
+
 PROMISE: Final = "acknowledged is kept"
 
 
@@ -62,14 +64,15 @@ def _at_its_place(story: Story, send: Send) -> Iterator[Violation]:
 def _prefix(story: Story, acknowledged: list[Send]) -> Iterator[Violation]:
     """A cut takes a suffix: nothing in front of what is kept is replaced."""
     before_us = -1
-    for cut_us, uncertain in story.cuts:
+    ends_us = [*(cut_us for cut_us, _ in story.cuts[1:]), _NEVER]
+    for (cut_us, uncertain), next_us in zip(story.cuts, ends_us, strict=False):
         there = [one for one in acknowledged if before_us < one.asked_us and one.ended_us < cut_us]
         before_us = cut_us
         if uncertain:
             continue  # a failed sync takes pages from the middle
         lost: Send | None = None
         for send in sorted(there, key=lambda one: one.base_offset):
-            later = _read_later(story, send.base_offset, cut_us)
+            later = _read_between(story, send.base_offset, cut_us, next_us)
             if later is None:
                 continue
             if later[1] != send.records[0].value:
@@ -83,12 +86,16 @@ def _prefix(story: Story, acknowledged: list[Send]) -> Iterator[Violation]:
                 break
 
 
-def _read_later(story: Story, offset: int, after_us: int) -> tuple[Read, bytes] | None:
-    """What was first read at an offset after that time."""
+def _read_between(
+    story: Story, offset: int, after_us: int, until_us: int
+) -> tuple[Read, bytes] | None:
+    """What was first read at an offset in that time."""
     found: tuple[Read, bytes] | None = None
     for sight in story.sights_of(offset, offset):
         for read in (sight.first, sight.last):
-            if read.asked_us < after_us or (found and found[0].ended_us <= read.ended_us):
+            if not after_us <= read.asked_us <= read.ended_us <= until_us:
+                continue
+            if found and found[0].ended_us <= read.ended_us:
                 continue
             for record in sight.batch.records:
                 if record.offset == offset:

@@ -7,7 +7,7 @@ Elsewhere: what the entries mean, see `history.py`.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, TypeAlias, final
 
 from ottla.core.metadata.partition import INTERNAL_TOPICS
@@ -70,6 +70,7 @@ class Story:
         "cuts",
         "deletes",
         "flushes_on_ack",
+        "is_compacted",
         "key",
         "look_ups",
         "name",
@@ -82,6 +83,8 @@ class Story:
         self.key = key
         self.name = f"{topic}-{key[1]}"
         self.flushes_on_ack = False
+        self.is_compacted = False
+        """At any time, under this name: offsets may be missing, and batches come in several forms."""
         self.sends: list[Send] = []
         self.reads: list[Read] = []
         self.look_ups: list[LookUp] = []
@@ -159,6 +162,7 @@ class Ledger:
         "_deletes",
         "_ids",
         "flipped",
+        "had_power_cuts",
         "history",
         "producers_expire",
         "senders",
@@ -187,11 +191,14 @@ class Ledger:
             if isinstance(mark, FlushMark):
                 self._story(mark.topic, mark.topic_id, mark.partition).flushed(mark)
         cuts, ack_cuts = _cuts(history)
+        self.had_power_cuts = bool(cuts)
         flushing = _flushing_topics(history)
+        compacting = _compacting_topics(history)
         self.flipped = _flipped(history)
         ends = [(one.t_us, True) for one in history.marks if isinstance(one, LifeMark)]
         for story in self.stories.values():
             name = story.name.rpartition("-")[0]
+            story.is_compacted = name in compacting
             story.flushes_on_ack = history.flush_on_ack or name in flushing
             struck_us = self.struck_us(story)
             story.cuts = ack_cuts if story.flushes_on_ack else cuts
@@ -329,6 +336,19 @@ def aging_topics(history: History) -> set[str]:
         if (isinstance(entry, Create) and _ages(entry.configs))
         or (isinstance(entry, Alter) and _ages(entry.changes))
     }
+
+
+def _compacting_topics(history: History) -> set[str]:
+    return {
+        entry.topic
+        for entry in history.entries
+        if (isinstance(entry, Create) and _compacts(entry.configs))
+        or (isinstance(entry, Alter) and _compacts(entry.changes))
+    }
+
+
+def _compacts(configs: Mapping[str, str | None]) -> bool:
+    return "compact" in (configs.get("cleanup.policy") or "")
 
 
 def _ages(keys: Iterable[str]) -> bool:

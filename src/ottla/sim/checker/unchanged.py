@@ -3,7 +3,8 @@
 After a power cut that may take records, an offset may be written again, but in a newer leader epoch:
 (offset, epoch) belongs to one string of bytes for ever, which is how clients and followers notice.
 What is read is whole, has a right checksum, was sent by somebody to that topic, did not fail, and
-carries the producer's time or the time it was acknowledged with.
+carries the producer's time or the time it was acknowledged with. Compaction may take records out of a
+batch, and nothing else.
 
 Source: C2, KIP-101, KIP-320. Elsewhere: what was acknowledged but not seen, `kept.py`.
 """
@@ -13,7 +14,7 @@ from typing import Final
 
 from ottla.sim.checker.ledger import Ledger, Sight, Story
 from ottla.sim.checker.verdict import Violation, shown
-from ottla.sim.history import Outcome, Record, Send
+from ottla.sim.history import Outcome, ReadBatch, Record, Send
 from ottla.types import ZERO_UUID
 
 PROMISE: Final = "bytes never change"
@@ -47,10 +48,42 @@ def _conflicts(ledger: Ledger, story: Story) -> Iterator[Violation]:
         for other in sights[at:]:
             if other.batch.base_offset > sight.batch.last_offset:
                 break
+            if story.is_compacted and _is_same_batch(sight.batch, other.batch):
+                continue
             text = _conflict(ledger, story, sight, other)
             if text:
                 where = f"{story.name} offset {other.batch.base_offset}: "
                 yield Violation(PROMISE, other.first.ended_us, where + text)
+
+
+def _is_same_batch(one: ReadBatch, other: ReadBatch) -> bool:
+    """May both be what compaction left of one batch at different times?"""
+    if not (one.crc_is_right and other.crc_is_right):
+        return False
+    heads = [
+        (
+            batch.base_offset,
+            batch.last_offset,
+            batch.leader_epoch,
+            batch.producer_id,
+            batch.producer_epoch,
+            batch.base_sequence,
+        )
+        for batch in (one, other)
+    ]
+    known = {record.offset: record for record in one.records}
+    return heads[0] == heads[1] and all(
+        _is_same_record(known.get(record.offset, record), record) for record in other.records
+    )
+
+
+def _is_same_record(one: Record, other: Record) -> bool:
+    return (one.timestamp_ms, one.key, one.value, one.is_tombstone) == (
+        other.timestamp_ms,
+        other.key,
+        other.value,
+        other.is_tombstone,
+    )
 
 
 def _conflict(ledger: Ledger, story: Story, one: Sight, other: Sight) -> str:
@@ -90,6 +123,9 @@ def _foreign(ledger: Ledger, story: Story, sight: Sight, record: Record) -> str:
         return f"{shown(record.value)} is read, which was sent to {send.topic}-{send.partition}"
     if _is_of_another(ledger, story, name, send):
         return f"{shown(record.value)} is read, which was sent to another topic of that name"
+    sent = next(one for one in send.records if one.value == record.value)
+    if (sent.key, sent.is_tombstone) != (record.key, record.is_tombstone):
+        return f"{shown(record.value)} has key {shown(record.key)}; sent with {shown(sent.key)}"
     return _time(sight, record, send)
 
 

@@ -97,3 +97,12 @@ def test_the_file_says_what_the_history_says() -> None:
         data = disk.files().get(epochs.path)
         if data is not None:
             assert checkpoint.parse_epochs("x", data) == epochs.entries(), at
+
+
+def test_an_older_epoch_that_writes_takes_back_a_newer_one() -> None:
+    known = history((0, 0), (3, 10), (1 << 24, 12))
+    known.assign(3, 13)
+    assert known.entries() == [(0, 0), (3, 10)]
+    known.assign(2, 14)
+    assert known.entries() == [(0, 0), (2, 14)]
+    known.check_invariants(14)

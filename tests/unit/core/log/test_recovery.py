@@ -88,7 +88,8 @@ def test_a_log_cut_at_any_byte_of_its_last_batches_keeps_the_whole_ones(
         warnings = [record for record in caplog.records if "cut" in record.message]
         assert len(warnings) == (0 if sum(map(len, kept)) == sealed_bytes + cut else 1)
         twin.check_invariants()
-        assert append(twin, batch_bytes(producer=(9, 1, twin.end_offset))) == 2 * len(kept)
+        data = batch_bytes(producer=(9, 1, twin.end_offset))
+        assert append(twin, data, epoch=9) == 2 * len(kept)
         again = open_log(torn.copy(), settings=SMALL_SEGMENTS, shutdown=shutdown)
         assert state_of(again) == state_of(twin)
 
@@ -418,3 +419,55 @@ def test_a_run_of_batches_that_kafka_indexed_as_one_gets_no_second_entry() -> No
         assert piece is not None
         (batch,) = batches_untrusted(piece.read())
         assert batch.base_offset <= offset <= batch.last_offset
+
+
+@pytest.mark.parametrize("shutdown", Shutdown)
+@pytest.mark.parametrize("where", ["first", "active"])
+def test_damage_that_an_index_leads_to_never_stops_a_start(shutdown: Shutdown, where: str) -> None:
+    disk, log = written(60, value_bytes=900, settings=INDEXED, close=True)
+    sync_all(disk, log)
+    logs = sorted(name for name in disk.files() if name.endswith(".log"))
+    path = logs[0] if where == "first" else logs[-1]
+    times = disk.files()[path.removesuffix(".log") + ".timeindex"]
+    indexed = int(path[-24:-4]) + int.from_bytes(times[-4:], "big")
+    data = bytearray(disk.files()[path])
+    (position,) = [
+        at
+        for at in range(len(data) - 60)
+        if int.from_bytes(data[at : at + 8], "big") == indexed - 1 and data[at + 16] == 2
+    ]
+    data[position:] = b"\xff" * (len(data) - position)  # no batch, and none behind it
+    disk.put(path, bytes(data))
+    twin = open_log(disk, settings=INDEXED, shutdown=shutdown, recovery_point=log.recovery_point)
+    for segment in twin.segments:
+        segment.times.check_invariants()
+    assert append(twin, batch_bytes(producer=(8, 0, 0)), epoch=20) == twin.end_offset - 1
+
+
+@pytest.mark.parametrize("flipped", [0, 1, 7, 28])
+@pytest.mark.parametrize("is_lost", [True, False])
+def test_a_flipped_epoch_speaks_for_its_own_batch_alone(flipped: int, is_lost: bool) -> None:
+    disk, log = written(29, settings=SETTINGS, value_bytes=20)
+    truth = log.epochs.entries()
+    path = path_of_active(disk)
+    data = bytearray(disk.files()[path])
+    (size_bytes,) = {len(batch) for batch in contents(log)}
+    data[flipped * size_bytes + 12] ^= 1
+    disk.put(path, bytes(data))
+    if is_lost:
+        disk.remove(f"{DIRECTORY}/leader-epoch-checkpoint")
+    twin = open_log(disk, settings=SETTINGS, shutdown=Shutdown.POWER_LOST)
+    assert twin.end_offset == 58
+    append(twin, batch_bytes(), epoch=7)
+    if is_lost and flipped == 0:
+        assert twin.epochs.entries() == [(0, 2), *truth[1:]]
+    elif flipped == 28:
+        assert twin.epochs.entries() == [*truth[:-1], (7, 58)]
+    else:
+        assert twin.epochs.entries() == truth
+    for offset in range(59):
+        if offset // 2 != flipped:
+            piece = twin.slice(offset, 59, 1, at_least_one=True)
+            assert piece is not None
+            assert piece.size_bytes
+    twin.check_invariants()

@@ -346,6 +346,31 @@ def test_a_directory_of_another_topic_of_this_name_is_a_stray(house: House) -> N
     assert metadata == format_partition_metadata(topic_id_of(99))
 
 
+def test_a_predecessors_checkpoints_are_forgotten_however_often_the_new_log_is_refused() -> None:
+    house = House()
+    house.create("t")
+    for _ in range(5):
+        append(house, "t")
+    house.write(house.table.delete_before({TopicPartition("t", 0): 4}))
+    other = House(House().disk)
+    other.create("t", topic_id=topic_id_of(99))
+    refused = 0
+    for step in range(1, 12):
+        disk = house.disk.copy()
+        disk.fail_in(step, stays_broken=True, changes_only=True)
+        again = House(disk, shutdown=Shutdown.KILLED, image=other.image)
+        disk.mend()
+        refused += again.table.leader("t", 0) is ErrorCode.KAFKA_STORAGE_ERROR
+        again.now_ms += 2_000
+        again.table.tick(again.now_ms)
+        log = again.leader("t").log
+        assert (log.start_offset, log.end_offset) == (0, 0)
+        append(again, "t")
+        after = again.restarted(Shutdown.KILLED, disk=disk.copy()).leader("t").log
+        assert (after.start_offset, after.end_offset) == (0, 1)
+    assert refused >= 3
+
+
 @pytest.mark.parametrize("content", [None, b"", b"rubbish"])
 def test_a_directory_that_names_no_topic_is_taken_by_its_name(
     house: House, content: bytes | None

@@ -492,3 +492,18 @@ def test_a_partition_that_is_starved() -> None:
     for turn in range(4, 9):
         tale.read(30 + turn, 0, 0, session=5, epoch=turn, left_out=True)
     assert tale.judged() == [sessions.PROMISE]
+
+
+def test_what_was_written_where_another_was_lost_tells_no_sequence() -> None:
+    """Sights of two lives lie over each other: the second began at 0 again."""
+    tale = Tale()
+    tale.send(10, 12, 0, b"a", producer_id=7)
+    tale.send(14, 15, 1, b"unseen", producer_id=7)
+    tale.send(20, 22, 2, b"c", b"d", producer_id=7)
+    tale.read(30, 0, 4, tale.batch(0, b"a", producer_id=7, sequence=0))
+    tale.read(35, 2, 4, tale.batch(2, b"c", b"d", producer_id=7, sequence=2))
+    tale.life(40, Life.POWER_CUT)
+    tale.send(50, 52, 0, b"e", b"f", b"g", producer_id=8)
+    again = tale.batch(0, b"e", b"f", b"g", producer_id=8, sequence=0, epoch=1)
+    tale.read(60, 0, 3, again, final=True)
+    assert tale.judged() == []
