@@ -38,7 +38,7 @@ def run(work: Path, chance: random.Random, rounds: int) -> Outcome:
             load.judge(outcome, f"round {number}")
         load.finish(outcome)
         outcome.scan_log(node)
-        if "the log directory is offline" in node.said():
+        if "log directory is offline" in node.said():
             outcome.problems.append("the log directory went offline for want of a descriptor")
         stop_and_verify(node, outcome)
     return outcome

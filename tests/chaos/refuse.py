@@ -19,7 +19,7 @@ from node import Load, Node, Outcome, loaded, say, stop_and_verify
 WRITES = "pwrite64,pwritev,pwritev2"
 SYNCS = "fdatasync"
 ROUNDS = 2
-OFFLINE = "the log directory is offline"
+OFFLINE = "log directory is offline"
 
 
 def run(work: Path, chance: random.Random, rounds: int) -> Outcome:

@@ -210,7 +210,13 @@ class Ledger:
 
     def struck_us(self, story: Story) -> int | None:
         """When a bit of the partition's segments was flipped first."""
-        return self.flipped.get((story.name.rpartition("-")[0], story.key[1]))
+        times_us = self.flipped.get((story.name.rpartition("-")[0], story.key[1]))
+        return None if times_us is None else times_us[0]
+
+    def struck_under_way(self, story: Story, read: Read) -> bool:
+        """Whether a bit was flipped while the answer was on its way."""
+        times_us = self.flipped.get((story.name.rpartition("-")[0], story.key[1]), ())
+        return any(read.asked_us <= t_us <= read.ended_us for t_us in times_us)
 
     def _identify(self, history: History) -> None:
         for entry in history.entries:
@@ -366,10 +372,10 @@ def _flushing_topics(history: History) -> set[str]:
     return {name for name, answers in asked.items() if all(answers)}
 
 
-def _flipped(history: History) -> dict[tuple[str, int], int]:
-    """Partitions one of whose batches a fault has changed, and when first."""
-    struck: dict[tuple[str, int], int] = {}
+def _flipped(history: History) -> dict[tuple[str, int], list[int]]:
+    """Partitions some of whose batches a fault has changed, and when."""
+    struck: dict[tuple[str, int], list[int]] = {}
     for mark in history.marks:
         if isinstance(mark, FaultMark) and mark.partition is not None and ".log" in mark.note:
-            struck.setdefault(mark.partition, mark.t_us)
+            struck.setdefault(mark.partition, []).append(mark.t_us)
     return struck

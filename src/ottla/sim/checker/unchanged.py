@@ -35,8 +35,7 @@ def check(ledger: Ledger) -> Iterator[Violation]:
 def _whole(ledger: Ledger, story: Story, sight: Sight) -> Iterator[Violation]:
     if sight.batch.crc_is_right:
         return
-    struck_us = ledger.struck_us(story)
-    if struck_us is not None and sight.first.asked_us <= struck_us <= sight.first.ended_us:
+    if ledger.struck_under_way(story, sight.first):
         return  # it was sound when it was looked at, and not any more when it was sent
     text = f"{story.name} offset {sight.batch.base_offset}: the batch read has a wrong checksum"
     yield Violation(PROMISE, sight.first.ended_us, text)
