@@ -139,7 +139,6 @@ NEEDS: Final[dict[str, tuple[Blow | Verb | str, ...]]] = {
     "M93-joins-never-close": (Verb.JOIN,),
     "M93-syncs-never-close": (Verb.JOIN, Verb.VANISH),
     "M94-active-offsets-expire": (Verb.JOIN, Verb.COMMIT),
-    "M94-retention-since-the-commit": (Verb.JOIN, Verb.COMMIT, Blow.CLOCK),
 }
 """What a world must have for the mistake to matter. Worlds without it are not run."""
 
@@ -148,12 +147,15 @@ BY_TEST: Final[dict[str, str]] = {
     "M08-epochs-beyond-end": "tests/unit/core/log/test_recovery.py",
     "M17-producers-of-truncated": "tests/unit/core/log/test_truncate.py",
     "M18-compaction-past-watermark": "tests/unit/core/log/test_compaction.py",
+    "M34-snapshot-unsynced": "tests/unit/core/log/test_log.py",
     "M41-any-offset-appended": "tests/unit/core/log/test_log.py",
     "M60-flush-of-predecessor": "tests/unit/core/replica/test_orphan_flush.py",
     "M82-marker-of-kept-data-goes": "tests/unit/core/log/test_compaction.py",
+    "M94-retention-since-the-commit": "tests/unit/broker/test_group_offsets.py",
 }
 """Mistakes that a world of one node has no way to suffer from, or hardly ever does; a test must fail
-with them instead. M08 and M60 could matter there: no seed below 10,000, or 35,000, showed it."""
+with them instead. M08, M34, M60 and M94 could matter there: no seed below 10,000, 50,000, 35,000 or
+50,000 showed it."""
 
 _SWITCH: Final = re.compile(r'probe\.mutant\(\s*"([^"]+)"')
 
