@@ -9,11 +9,11 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Final, final
 
+from ottla.core.controller.answer import RowByRow
 from ottla.core.controller.controller import Controller
 from ottla.core.controller.quotas import QuotaChange, QuotaChanger
 from ottla.core.controller.topics import Refused
-from ottla.core.effect import Effect, Reply
-from ottla.core.metadata.image import Image
+from ottla.core.effect import Effect
 from ottla.core.metadata.quota import entity_of
 from ottla.errors import ErrorCode
 from ottla.limits import bounded
@@ -51,8 +51,9 @@ class HandleAlterClientQuotas:
                 changes = [QuotaChange(op.key, None if op.remove else op.value) for op in entry.ops]
                 refused = changer.alter(entry.entity, changes)
             rows.append(_row(entry, refused))
+        response = AlterClientQuotasResponse(entries=rows)
         records = () if request.validate_only else tuple(changer.records)
-        return self.controller.submit(now_ms, records, _Answer(call, rows))
+        return self.controller.submit(now_ms, records, RowByRow(call, response, rows))
 
 
 def _row(
@@ -63,21 +64,3 @@ def _row(
         error_message=None if refused is None else bounded(refused.message),
         entity=entry.entity,
     )
-
-
-@final
-class _Answer:
-    __slots__ = ("_call", "_rows")
-
-    def __init__(self, call: Call, rows: list[AlterClientQuotasResponseEntryData]) -> None:
-        self._call = call
-        self._rows = rows
-
-    def committed(self, image: Image) -> list[Effect]:
-        return [Reply(self._call, AlterClientQuotasResponse(entries=self._rows))]
-
-    def refused(self, error: ErrorCode, message: str) -> list[Effect]:
-        for row in self._rows:
-            if not row.error_code:
-                row.error_code, row.error_message = error, message
-        return self.committed(Image())

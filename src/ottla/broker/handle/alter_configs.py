@@ -8,11 +8,11 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Final, final
 
+from ottla.core.controller.answer import RowByRow
 from ottla.core.controller.configs import Change, ConfigChanger
 from ottla.core.controller.controller import Controller
 from ottla.core.controller.topics import Refused
-from ottla.core.effect import Effect, Reply
-from ottla.core.metadata.image import Image
+from ottla.core.effect import Effect
 from ottla.errors import ErrorCode
 from ottla.limits import bounded
 from ottla.settings.alter import Operation
@@ -53,8 +53,9 @@ class HandleAlterConfigs:
             else:
                 refused = changer.replace(kind, name, changes)
             rows.append(_row(resource, refused))
+        response = AlterConfigsResponse(responses=rows)
         records = () if request.validate_only else tuple(changer.records)
-        return self.controller.submit(now_ms, records, _Answer(call, rows))
+        return self.controller.submit(now_ms, records, RowByRow(call, response, rows))
 
 
 def _row(resource: AlterConfigsResource, refused: Refused | None) -> AlterConfigsResourceResponse:
@@ -64,21 +65,3 @@ def _row(resource: AlterConfigsResource, refused: Refused | None) -> AlterConfig
         resource_type=resource.resource_type,
         resource_name=resource.resource_name,
     )
-
-
-@final
-class _Answer:
-    __slots__ = ("_call", "_rows")
-
-    def __init__(self, call: Call, rows: list[AlterConfigsResourceResponse]) -> None:
-        self._call = call
-        self._rows = rows
-
-    def committed(self, image: Image) -> list[Effect]:
-        return [Reply(self._call, AlterConfigsResponse(responses=self._rows))]
-
-    def refused(self, error: ErrorCode, message: str) -> list[Effect]:
-        for row in self._rows:
-            if not row.error_code:
-                row.error_code, row.error_message = error, message
-        return self.committed(Image())

@@ -7,11 +7,11 @@ Source: KIP-455, KIP-860. Elsewhere: what can be done on one node, see
 from dataclasses import dataclass
 from typing import Final, final
 
+from ottla.core.controller.answer import RowByRow
 from ottla.core.controller.controller import Controller
 from ottla.core.controller.reassignment import decide_reassignment
 from ottla.core.controller.topics import Refused
-from ottla.core.effect import Effect, Reply
-from ottla.core.metadata.image import Image
+from ottla.core.effect import Effect
 from ottla.core.metadata.records import MetadataRecord
 from ottla.errors import ErrorCode
 from ottla.limits import MESSAGES_PER_ANSWER_MAX, bounded
@@ -75,23 +75,5 @@ class HandleAlterPartitionReassignments:
             error_message=None,
             responses=topics,
         )
-        return self.controller.submit(now_ms, tuple(records), _Answer(call, response))
-
-
-@final
-class _Answer:
-    __slots__ = ("_call", "_response")
-
-    def __init__(self, call: Call, response: AlterPartitionReassignmentsResponse) -> None:
-        self._call = call
-        self._response = response
-
-    def committed(self, image: Image) -> list[Effect]:
-        return [Reply(self._call, self._response)]
-
-    def refused(self, error: ErrorCode, message: str) -> list[Effect]:
-        for topic in self._response.responses:
-            for row in topic.partitions:
-                if not row.error_code:
-                    row.error_code, row.error_message = error, message
-        return [Reply(self._call, self._response)]
+        every = [row for topic in topics for row in topic.partitions]
+        return self.controller.submit(now_ms, tuple(records), RowByRow(call, response, every))

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, final
 
+from ottla.core.controller.answer import RowByRow
 from ottla.core.controller.controller import Controller
 from ottla.core.controller.leadership import PREFERRED, UNCLEAN, elect_on_request
 from ottla.core.controller.topics import Refused
@@ -65,7 +66,8 @@ class HandleElectLeaders:
             ReplicaElectionResult(topic, list(of_topic.values()))
             for topic, of_topic in rows.items()
         ]
-        return self.controller.submit(now_ms, tuple(records), _Answer(call, response))
+        every = [row for of_topic in rows.values() for row in of_topic.values()]
+        return self.controller.submit(now_ms, tuple(records), RowByRow(call, response, every))
 
 
 def _asked(request: ElectLeadersRequest, image: Image) -> Iterator[tuple[str, list[int]]]:
@@ -89,22 +91,3 @@ def _unknown_kind(request: ElectLeadersRequest, kind: int) -> ElectLeadersRespon
             for topic in request.topic_partitions or ()
         ],
     )
-
-
-@final
-class _Answer:
-    __slots__ = ("_call", "_response")
-
-    def __init__(self, call: Call, response: ElectLeadersResponse) -> None:
-        self._call = call
-        self._response = response
-
-    def committed(self, image: Image) -> list[Effect]:
-        return [Reply(self._call, self._response)]
-
-    def refused(self, error: ErrorCode, message: str) -> list[Effect]:
-        for topic in self._response.replica_election_results:
-            for row in topic.partition_result:
-                if not row.error_code:
-                    row.error_code, row.error_message = error, message
-        return [Reply(self._call, self._response)]

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Final, final
 
 from ottla.broker import loggers
+from ottla.core.controller.answer import RowByRow
 from ottla.core.controller.configs import Change, ConfigChanger
 from ottla.core.controller.controller import Controller
 from ottla.core.controller.topics import Refused
-from ottla.core.effect import Effect, Reply
-from ottla.core.metadata.image import Image
+from ottla.core.effect import Effect
 from ottla.errors import ErrorCode
 from ottla.limits import bounded
 from ottla.settings.alter import BROKER_LOGGER, Operation
@@ -66,8 +66,9 @@ class HandleIncrementalAlterConfigs:
             else:
                 refused = changer.alter(kind, name, changes)
             rows.append(_row(resource, refused))
+        response = IncrementalAlterConfigsResponse(responses=rows)
         records = () if request.validate_only else tuple(changer.records)
-        return self.controller.submit(now_ms, records, _Answer(call, rows))
+        return self.controller.submit(now_ms, records, RowByRow(call, response, rows))
 
     def _alter_loggers(self, name: str, changes: Sequence[Change], *, dry: bool) -> Refused | None:
         """All of them or none, at once: levels are not kept in the metadata log."""
@@ -131,21 +132,3 @@ def _row(resource: AlterConfigsResource, refused: Refused | None) -> AlterConfig
         resource_type=resource.resource_type,
         resource_name=resource.resource_name,
     )
-
-
-@final
-class _Answer:
-    __slots__ = ("_call", "_rows")
-
-    def __init__(self, call: Call, rows: list[AlterConfigsResourceResponse]) -> None:
-        self._call = call
-        self._rows = rows
-
-    def committed(self, image: Image) -> list[Effect]:
-        return [Reply(self._call, IncrementalAlterConfigsResponse(responses=self._rows))]
-
-    def refused(self, error: ErrorCode, message: str) -> list[Effect]:
-        for row in self._rows:
-            if not row.error_code:
-                row.error_code, row.error_message = error, message
-        return self.committed(Image())
