@@ -8,7 +8,9 @@ STAMP  := $(VENV)/.installed
 help:            ## this table
 	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 18
 
-# uv lives in the project's own environment, so that a machine needs only Python, git and make.
+# uv lives in the project's own environment, so that a machine needs only Python, git and make. It
+# trusts whom the machine trusts, as pip does: many networks have a certificate authority of their own.
+export UV_SYSTEM_CERTS := 1
 $(STAMP): pyproject.toml uv.lock
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Ottla needs Python 3.11 or newer; $(PYTHON) is %d.%d. Name another one: make PYTHON=python3.12" % sys.version_info[:2])'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -286,7 +286,13 @@ class Process:
 
 def test_a_broker_starts_says_so_serves_and_stops(tmp_path: Path) -> None:
     directory = tmp_path / "data"
-    anywhere = ("--override", "listeners=PLAINTEXT://127.0.0.1:0")
+    # Few connections, so that a small limit of open files is nothing to warn of.
+    anywhere = (
+        "--override",
+        "listeners=PLAINTEXT://127.0.0.1:0",
+        "--override",
+        "max.connections=99",
+    )
     with Process(directory, *anywhere) as first:
         listening = first.read_until("listening on ")
         port = int(listening.split("127.0.0.1:")[1].split()[0])
