@@ -34,8 +34,6 @@ PRINTED_ADDRESS: Final = "localhost:9092"
 JOIN_SECONDS_MAX: Final = 1.0
 KAFKA_PYTHONS: Final = ("kafka-python-2", "kafka-python-3")
 # The broker of one's own machine: nobody else is waited for.
-# What the tutorials' ZooKeeper is for, a node does by itself; it wants to be told so.
-BY_ITSELF: Final = {"OTTLA_METADATA_STORE": "local"}
 AT_ONCE: Final = {"KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS": "0"}
 
 PRODUCER_REPORT: Final = (
@@ -245,7 +243,6 @@ class Tutorials:
             "KAFKA_PORT": str(port),
             "KAFKA_ZOOKEEPER_CONNECT": "zookeeper:2181",
             "KAFKA_CREATE_TOPICS": "test-topic:5:2",
-            **BY_ITSELF,
         }
         with served(self._work, "wurstmeister", variables, port) as broker:
             described = _described(broker, "test-topic")
@@ -256,7 +253,7 @@ class Tutorials:
         if address != f"127.0.0.1:{port}":
             raise Wrong(f"advertised is {address}")
         _must_say(said, r"(?m) WARN .*test-topic")
-        return "with OTTLA_METADATA_STORE=local, as the start without it advises"
+        return "as printed; ZooKeeper is not needed"
 
     def confluent_image(self) -> str:
         port, internal = free_port(), free_port()
@@ -269,7 +266,6 @@ class Tutorials:
             "KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR": "1",
             "KAFKA_TRANSACTION_STATE_LOG_MIN_ISR": "1",
             "KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR": "1",
-            **BY_ITSELF,
         }
         with served(self._work, "cp-kafka", variables, port) as broker:
             said = self._program("confluent-kafka", "confluent.py", broker)
@@ -283,7 +279,7 @@ class Tutorials:
             raise Wrong(f"__consumer_offsets has {len(offsets['partitions'])} partitions")
         if addresses != (f"localhost:{port}", f"broker:{internal}"):
             raise Wrong(f"advertised are {addresses}")
-        return "with OTTLA_METADATA_STORE=local, as the start without it advises"
+        return "as printed; ZooKeeper is not needed"
 
     # ---- Spark
 

@@ -94,6 +94,7 @@ def resolve(
         _merge(merged, layer)
     _listeners_from_older_names(merged, notes)
     _listeners_from_advertised(merged, notes)
+    _alone_where_an_image_names_an_ensemble(merged, notes)
     _both_ids(merged)
     unknown = _check(merged, notes)
     given = {
@@ -282,6 +283,28 @@ def _listeners_from_advertised(merged: dict[str, Given], notes: list[Note]) -> N
     where = f"derived from {advertised.where}"
     merged["listeners"] = Given("listeners", text, where)
     notes.append(Note("INFO", f"listeners={text}, {where}"))
+
+
+def _alone_where_an_image_names_an_ensemble(merged: dict[str, Given], notes: list[Note]) -> None:
+    """An image of before KRaft names an ensemble although it runs one broker: it had no other way.
+
+    A file or a command line that names one asks for a cluster.
+    """
+    ensemble = merged.get("zookeeper.connect")
+    if ensemble is None or "ottla.metadata.store" in merged:
+        return
+    if ensemble.text.strip() and ensemble.where.startswith("KAFKA_"):
+        where = f"derived from {ensemble.where}"
+        merged["ottla.metadata.store"] = Given("ottla.metadata.store", "local", where)
+        notes.append(
+            Note(
+                "WARNING",
+                f"{ensemble.where}={ensemble.text.strip()}: this version forms no cluster, so this "
+                "broker keeps its metadata itself and needs no ZooKeeper; a second broker with the "
+                "same ensemble is a cluster of its own (OTTLA_METADATA_STORE=local: known, say no "
+                "more; auto: refuse the start instead)",
+            )
+        )
 
 
 def _everywhere(entry: str) -> str:

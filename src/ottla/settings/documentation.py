@@ -137,7 +137,7 @@ BROKER: Final[Mapping[str, str]] = {
     "transaction.state.log.segment.bytes": "The size of segments of __transaction_state.",
     "transactional.id.expiration.ms": "A transactional id unused for so long is forgotten.",
     "zookeeper.connect": "The ensemble that forms a cluster. Not in this version: refuses the start "
-    "unless ottla.metadata.store=local.",
+    "unless ottla.metadata.store=local, or it is an image's variable that names it.",
 }
 
 _TOPIC_NAME_OF: Final = {

@@ -108,15 +108,32 @@ def test_the_wurstmeister_ports_are_read() -> None:
     assert listeners_of(configuration) == [("PLAINTEXT", "", 9094, HostPort("h", 32000))]
 
 
-def test_zookeeper_in_a_compose_file_is_refused_with_both_ways_out() -> None:
+def test_zookeeper_in_a_compose_file_does_not_make_a_cluster() -> None:
+    alone = from_environment(KAFKA_ZOOKEEPER_CONNECT="zookeeper:2181", KAFKA_BROKER_ID="1")
+    assert alone.broker.node_id == 1
+    assert alone.given["ottla.metadata.store"].text == "local"
+    [warning] = warnings_of(alone)
+    assert "KAFKA_ZOOKEEPER_CONNECT=zookeeper:2181: this version forms no cluster" in warning
+    known = from_environment(KAFKA_ZOOKEEPER_CONNECT="zookeeper:2181", OTTLA_METADATA_STORE="local")
+    assert warnings_of(known) == []
+    assert warnings_of(from_environment(KAFKA_ZOOKEEPER_CONNECT=" ")) == []
+
+
+@pytest.mark.parametrize(
+    ("overrides", "environ"),
+    [
+        (["zookeeper.connect=zoo:2181"], {}),
+        ([], {"OTTLA_ZOOKEEPER_CONNECT": "zoo:2181"}),
+        ([], {"KAFKA_ZOOKEEPER_CONNECT": "zoo:2181", "OTTLA_METADATA_STORE": "auto"}),
+    ],
+)
+def test_who_asks_for_a_cluster_is_refused_with_both_ways_out(
+    overrides: list[str], environ: dict[str, str]
+) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        from_environment(KAFKA_ZOOKEEPER_CONNECT="zookeeper:2181")
-    assert "KAFKA_ZOOKEEPER_CONNECT: zookeeper.connect=zookeeper:2181" in str(caught.value)
+        resolve(overrides, environ, None)
+    assert "zookeeper.connect=zoo:2181 asks for a cluster" in str(caught.value)
     assert "leave it out or add ottla.metadata.store=local" in str(caught.value)
-    both = from_environment(
-        KAFKA_ZOOKEEPER_CONNECT="zookeeper:2181", OTTLA_METADATA_STORE="local", KAFKA_BROKER_ID="1"
-    )
-    assert both.broker.node_id == 1
 
 
 def test_the_confluent_tutorial_starts() -> None:
