@@ -87,6 +87,7 @@ class ReplicaTable:
         "_waiting",
         "dirs",
         "is_busy",
+        "is_loaded",
         "moves",
     )
 
@@ -109,6 +110,7 @@ class ReplicaTable:
         self._openings = Openings(settings.node_id, dirs, self._removals, self.moves)
         self._cleaner = Cleaner(dirs, settings.logs)
         self._owes_checkpoint = False  # one that had to be written at once was refused
+        self.is_loaded = False
         self.is_busy = False
         """Somebody has asked the broker something since compaction has last looked."""
 
@@ -217,7 +219,8 @@ class ReplicaTable:
     # --- following the image ----------------------------------------------------------------------
 
     def load(self, image: Image, now_ms: int) -> list[Effect]:
-        """Open everything the image places here. Once, at the start; then `settle`."""
+        """Open everything the image places here, and set aside what it does not. Once, at the start,
+        with an image that no power cut can take back."""
         self._openings.now_ms = now_ms
         delay_ms = self._default_policy.settings.file_delete_delay_ms
         for log_dir in self.dirs.online():
@@ -228,6 +231,9 @@ class ReplicaTable:
             self._host(topic, image)
         self._openings.is_loading = False
         self._resume_moves(now_ms)
+        for log_dir in self.dirs.online():
+            log_dir.directories.set_aside_strays()
+        self.is_loaded = True
         logs = self._settings.logs
         self._deadlines.set((_Duty.RETENTION, "", 0), now_ms + logs.initial_task_delay_ms)
         self._compact_later(now_ms)
@@ -265,11 +271,6 @@ class ReplicaTable:
         for name in self._by_name:
             effects += self._configure(name, image, now_ms)
         return effects
-
-    def settle(self) -> None:
-        """Set strays aside, once no power cut can take back the metadata that disowns them."""
-        for log_dir in self.dirs.online():
-            log_dir.directories.set_aside_strays()
 
     def follow(self, image: Image, delta: Delta, now_ms: int) -> list[Effect]:
         """Do here what the delta says; `image` is the one after it."""
@@ -473,7 +474,7 @@ class ReplicaTable:
     @property
     def is_open(self) -> bool:
         """Whether what a killed process left is flushed: before, the end may be below a known one."""
-        return not self._opening
+        return self.is_loaded and not self._opening
 
     def _due_flushes(self) -> list[Effect]:
         flushes = [leader.flush_due() for leader in self._leaders()]

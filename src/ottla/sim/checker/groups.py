@@ -9,6 +9,7 @@ That every join ends and a group with live members comes to rest, the world itse
 end otherwise. Source: C13, M91-M93. Elsewhere: offsets, `commits.py`.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Final
 
@@ -187,9 +188,14 @@ def _left(groups: GroupLedger, story: GroupStory) -> Iterator[Violation]:
 
 
 def _expired(groups: GroupLedger, story: GroupStory) -> Iterator[Violation]:
-    """Who said nothing for longer than its session is out, and learns that when it comes back."""
+    """Who said nothing for longer than its session is out, and learns that when it comes back.
+
+    As in Kafka, everybody's session begins anew with a generation, also that of a static member whose
+    place was kept although it did not join again.
+    """
     if not groups.is_calm:
         return  # what stands still or is lost on its way may keep a session
+    begun_us = sorted(join.ended_us for join in story.joins if join.outcome is Outcome.OK)
     by_member: dict[str, list[OfMember]] = {}
     for one in story.of_members():
         by_member.setdefault(one.member_id, []).append(one)
@@ -200,6 +206,9 @@ def _expired(groups: GroupLedger, story: GroupStory) -> Iterator[Violation]:
         session_ms = max((one.session_ms for one in ops if isinstance(one, Joining)), default=0)
         heard_us = min(one.asked_us for one in ops)
         for one in sorted(ops, key=lambda op: op.asked_us):
+            begun = bisect_left(begun_us, one.asked_us)
+            if begun:
+                heard_us = max(heard_us, begun_us[begun - 1])
             silent_us = one.asked_us - heard_us
             heard_us = max(heard_us, one.ended_us if one.ended_us >= 0 else NEVER)
             if one.outcome is not Outcome.OK or silent_us <= (session_ms + _SLACK_MS) * 1000:

@@ -130,7 +130,6 @@ class House:
         self.table = ReplicaTable(LogDirs(given, self.entropy), self.settings, self.waiting)
         self.image = Image() if image is None else image
         self.started = self.table.load(self.image, self.now_ms)
-        self.table.settle()
         self.calls = 0
 
     # --- the image --------------------------------------------------------------------------------
