@@ -133,6 +133,8 @@ class Compaction:
         has_aborted = any(name.endswith(".txnindex") for name in names)
         aborted = log.aborted(0, self._end_offset) if has_aborted else []
         below = [one for one in log.segments[:-1] if one.base_offset < self._end_offset]
+        if not below:
+            return  # they were deleted since the round was made
         bases = [one.base_offset for one in below[1:]] + [self._end_offset]
         # Those that ended before it would be taken for open.
         reaching = [one for one in aborted if one.last_offset >= self._first_dirty]
