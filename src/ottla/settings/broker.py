@@ -61,7 +61,6 @@ OWN_DEFAULTS: Final[Mapping[str, str]] = {
     # Kafka's are unlimited; a storm of clients must not take the process down.
     "max.connections": "10000",
     "max.connections.per.ip": "1000",
-    "max.connection.creation.rate": "1000",
     "queued.max.request.bytes": "268435456",
     # Beyond the queue the kernel drops a newcomer's first packet, and the newcomer waits a second.
     "socket.listen.backlog.size": "1024",
