@@ -97,7 +97,11 @@ class Server:
         assert not self._bound
         for listener in listeners:
             try:
-                sockets = bind(listener)
+                sockets = bind(
+                    listener,
+                    send_buffer_bytes=self._settings.send_buffer_bytes,
+                    receive_buffer_bytes=self._settings.receive_buffer_bytes,
+                )
                 self._bound.append((listener, sockets))
                 self.ports[listener.name] = int(sockets[0].getsockname()[1])
             except BaseException:

@@ -123,7 +123,6 @@ BROKER: Final[Mapping[str, str]] = {
     "quota.window.size.seconds": "The length of such a window.",
     "queued.max.request.bytes": "Bytes of unfinished requests in memory at one time, of all "
     "connections; the one that goes beyond is closed.",
-    "queued.max.requests": "Requests waiting for work at one time; beyond, reading pauses.",
     "replica.high.watermark.checkpoint.interval.ms": "How often high watermarks are noted.",
     "security.inter.broker.protocol": "Chooses the listener other brokers use by its protocol.",
     "socket.listen.backlog.size": "Connections the kernel holds before they are accepted.",
@@ -157,9 +156,6 @@ NOT_YET: Final = frozenset(
         "offsets.retention.check.interval.ms",
         "offsets.retention.minutes",
         "ottla.http",
-        "queued.max.requests",
-        "socket.receive.buffer.bytes",
-        "socket.send.buffer.bytes",
         "transactional.id.expiration.ms",
     )
 )

@@ -62,7 +62,6 @@ def settings(
         connections_per_second_max=1000,
         idle_ms=idle_ms,
         request_bytes_max=LIMIT_BYTES,
-        queued_requests_max=500,
         queued_request_bytes_max=unfinished_bytes_max,
         listen_backlog=50,
         send_buffer_bytes=102_400,
