@@ -1,0 +1,254 @@
+"""Connections that are not read for a while: muted, or too much waits; and the bounds of what waits."""
+
+import asyncio
+import struct
+
+import pytest
+
+from ottla.aio import connection as connection_module
+from ottla.aio.connection import HELD_BYTES_PAUSE
+from ottla.limits import IN_FLIGHT_PER_CONNECTION_MAX
+from ottla.wire.api import APIS, PRODUCE
+from ottla.wire.header import encode_request
+from ottla.wire.message.api_versions import ApiVersionsResponse
+from ottla.wire.message.produce import (
+    PartitionProduceData,
+    ProduceRequest,
+    ProduceResponse,
+    TopicProduceData,
+)
+from ottla.wire.server import Call
+from tests.unit.aio.serving import (
+    LIMIT_BYTES,
+    Client,
+    Run,
+    fetch_request,
+    fetched,
+    joined,
+    request,
+    run,
+    serving,
+    settings,
+    still_served,
+    until,
+)
+
+__all__ = ["run"]
+
+
+def test_a_muted_connection_is_answered_and_its_next_calls_wait(run: Run) -> None:
+    async def scenario() -> None:
+        async with serving() as world:
+            muted_s = 3600.0
+
+            def on_call(call: Call) -> None:
+                world.server.answer(call, ApiVersionsResponse())
+                if call.origin.connection_id == 1:
+                    world.server.mute(1, int(muted_s * 1000))
+
+            world.on_call = on_call
+            client = await Client.connected(world.port)
+            await client.send(request(0) + request(1))
+            assert (await client.response())[0] == 0
+            await client.send(request(2))
+            other = await Client.connected(world.port)
+            for number in range(20):  # the loop goes on for others
+                await other.send(request(number))
+                assert (await other.response())[0] == number
+            assert [
+                call.correlation_id for call in world.calls if call.origin.connection_id == 1
+            ] == [0]
+            client.close()
+            other.close()
+
+    run(scenario)
+
+
+def test_a_muted_connection_goes_on_when_its_time_is_over(run: Run) -> None:
+    async def scenario() -> None:
+        async with serving() as world:
+
+            def on_call(call: Call) -> None:
+                world.server.answer(call, ApiVersionsResponse())
+                world.server.mute(1, 5)
+                world.server.mute(1, 1)  # a shorter time takes nothing from a longer one
+                world.server.mute(99, 5)
+
+            world.on_call = on_call
+            client = await Client.connected(world.port)
+            began_s = asyncio.get_running_loop().time()
+            await client.send(b"".join(request(number) for number in range(5)))
+            assert [(await client.response())[0] for _ in range(5)] == list(range(5))
+            assert asyncio.get_running_loop().time() - began_s >= 0.019
+            client.close()
+            await until(lambda: world.server.connections == 0 or bool(world.gone))
+
+    run(scenario)
+
+
+def test_a_muted_connection_ends_with_the_server(run: Run) -> None:
+    async def scenario() -> None:
+        async with serving() as world:
+            world.on_call = lambda call: world.server.mute(1, 3_600_000)
+            client = await Client.connected(world.port)
+            await client.send(request(0))
+            await until(lambda: len(world.calls) == 1)
+            await world.server.close(0.0)
+            assert await client.rest() == b""
+            assert world.gone == [1]
+            client.close()
+
+    run(scenario)
+
+
+def test_reading_pauses_while_too_many_calls_wait(run: Run) -> None:
+    async def scenario() -> None:
+        async with serving() as world:
+            world.on_call = lambda call: None
+            client = await Client.connected(world.port)
+            bound = IN_FLIGHT_PER_CONNECTION_MAX
+            one = request(0)
+            # As many as the bound come in one write; what follows must wait in the socket.
+            await client.send(b"".join(request(number) for number in range(bound)))
+            await until(lambda: len(world.calls) == bound)
+            await client.send(one * 10)
+            other = await Client.connected(world.port)
+            world.on_call = lambda call: (
+                world.server.answer(call, ApiVersionsResponse())
+                if call.origin.connection_id == 2
+                else None
+            )
+            for number in range(20):  # the loop has turned often enough to see the ten
+                await other.send(request(number))
+                await other.response()
+            assert len([c for c in world.calls if c.origin.connection_id == 1]) == bound
+            for call in world.calls[: bound // 2]:
+                world.server.answer(call, ApiVersionsResponse())
+            await until(lambda: len(world.calls) == bound + 20 + 10)
+            client.close()
+            other.close()
+
+    run(scenario)
+
+
+def test_reading_goes_on_when_calls_are_answered_by_nothing(run: Run) -> None:
+    async def scenario() -> None:
+        async with serving() as world:
+            world.on_call = lambda call: None
+            client = await Client.connected(world.port)
+            bound = IN_FLIGHT_PER_CONNECTION_MAX
+            await client.send(b"".join(request(number) for number in range(bound)))
+            await until(lambda: len(world.calls) == bound)
+            await client.send(request(0))
+            for call in world.calls[:bound]:
+                world.server.answer(call, None)
+            await until(lambda: len(world.calls) == bound + 1)
+            client.close()
+
+    run(scenario)
+
+
+def test_reading_pauses_while_the_peer_does_not_take_its_answers(run: Run) -> None:
+    big = fetched(bytes(2 * HELD_BYTES_PAUSE))
+
+    async def scenario() -> None:
+        async with serving() as world:
+            world.on_call = lambda call: world.server.answer(call, big)
+            client = await Client.connected(world.port, receive_buffer_bytes=4096)
+            await client.send(fetch_request(0) + fetch_request(1) + fetch_request(2))
+            await until(lambda: len(world.calls) == 1)
+            await client.send(fetch_request(3))
+            other = await Client.connected(world.port)
+            for number in range(5):
+                await other.send(fetch_request(number))
+                await other.response()
+            taken = [c.correlation_id for c in world.calls if c.origin.connection_id == 1]
+            assert taken in ([0], [0, 1])  # as much as the kernel's buffers hold
+            for number in range(4):
+                assert (await client.response())[0] == number
+            client.close()
+            other.close()
+
+    run(scenario)
+
+
+def test_a_peer_that_asks_much_and_reads_nothing_loses_its_connection(
+    run: Run, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection_module, "WRITE_BUFFER_BYTES_MAX", 8_000_000)
+    big = fetched(bytes(1_000_000))
+
+    async def scenario() -> None:
+        async with serving() as world:
+            world.on_call = lambda call: None
+            client = await Client.connected(world.port, receive_buffer_bytes=4096)
+            await client.send(fetch_request(0) * 100)
+            await until(lambda: len(world.calls) == 100)
+            for call in world.calls:  # they waited, and are all answered at once
+                world.server.answer(call, big)
+            await until(lambda: "of answers wait" in caplog.text)
+            client.close()
+            await until(lambda: world.server.connections == 0)
+            assert world.server.held_bytes == 0
+
+    run(scenario)
+
+
+def test_a_giant_announcement_costs_nothing(run: Run) -> None:
+    async def scenario() -> None:
+        async with serving() as world:
+            client = await Client.connected(world.port)
+            await client.send(struct.pack(">i", LIMIT_BYTES) + bytes(10))
+            assert await still_served(world)
+            assert world.server.held_bytes == 0
+            client.close()
+
+    run(scenario)
+
+
+def test_unfinished_requests_of_all_connections_have_a_bound(
+    run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> None:
+        async with serving(settings(unfinished_bytes_max=2_000_000)) as world:
+            part = struct.pack(">i", 900_000) + bytes(600_000)
+            first = await Client.connected(world.port)
+            await first.send(part)
+            await until(lambda: world.server.unfinished_bytes == 2**20)  # what is allocated
+            second = await Client.connected(world.port)
+            await second.send(part[:100_000])
+            await until(lambda: world.server.unfinished_bytes >= 2**20 + 100_000)
+            await second.send(part[100_000:])
+            assert await second.rest() == b""
+            assert "queued.max.request.bytes=2,000,000" in caplog.text
+            first.close()
+            await until(lambda: world.server.connections == 0)
+            assert world.server.unfinished_bytes == 0
+            assert await still_served(world)
+            assert world.server.unfinished_bytes == 0
+            second.close()
+
+    run(scenario)
+
+
+def test_a_large_request_is_forgotten_when_it_is_whole(run: Run) -> None:
+    async def scenario() -> None:
+        async with serving(settings(unfinished_bytes_max=2_000_000)) as world:
+            api = APIS[PRODUCE]
+            message = ProduceRequest(
+                topic_data=[
+                    TopicProduceData(
+                        name="t", partition_data=[PartitionProduceData(records=bytes(900_000))]
+                    )
+                ]
+            )
+            large = joined(encode_request(api, 9, 3, "test", api.encode_request(message, 9)))
+            world.on_call = lambda call: world.server.answer(call, ProduceResponse())
+            client = await Client.connected(world.port)
+            for _ in range(5):
+                await client.send(large)
+                assert (await client.response())[0] == 3
+                assert world.server.unfinished_bytes == 0
+            client.close()
+
+    run(scenario)
