@@ -15,6 +15,7 @@ import errno
 import logging
 import socket
 from collections.abc import Callable
+from functools import partial
 from typing import Final, final
 
 from ottla.aio.complaint import Complaints
@@ -99,10 +100,15 @@ class Acceptor:
             taken.setblocking(False)
             task = self._loop.create_task(self._hand_over(taken))
             self._taking.add(task)
-            task.add_done_callback(self._taking.discard)
+            task.add_done_callback(partial(self._handed_over, taken))
 
     async def _hand_over(self, taken: socket.socket) -> None:
         try:
             await self._loop.connect_accepted_socket(self._protocol, taken)
         except OSError:  # it is gone again
+            taken.close()
+
+    def _handed_over(self, taken: socket.socket, task: asyncio.Task[None]) -> None:
+        self._taking.discard(task)
+        if task.cancelled():
             taken.close()

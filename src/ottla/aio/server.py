@@ -207,7 +207,8 @@ class Server:
     # What a connection asks for
 
     def opened(self, connection: Connection) -> bool:
-        if self._lets_in(connection):
+        # Taken in the last turn of an acceptor that is closed now: nobody would end it.
+        if self._acceptors and self._lets_in(connection):
             return True
         if connection not in self._held:
             connection.abort()

@@ -13,7 +13,8 @@ import uvloop
 
 from ottla.aio.server import Callers, Server
 from ottla.core.quota.accepts import Accepts
-from ottla.settings.broker import ConnectionSettings
+from ottla.limits import INT_MAX
+from ottla.settings.broker import ConnectionSettings, QuotaSettings
 from ottla.settings.listener import Listener
 from ottla.types import Payload
 from ottla.wire.api import API_VERSIONS, APIS, FETCH, Message
@@ -36,18 +37,21 @@ def settings(
     per_host_max: int = 100,
     idle_ms: int | None = None,
     unfinished_bytes_max: int | None = None,
+    per_second_max: int = INT_MAX,
+    send_buffer_bytes: int = 102_400,
+    receive_buffer_bytes: int = 102_400,
 ) -> ConnectionSettings:
     return ConnectionSettings(
         connections_max=connections_max,
         connections_per_host_max=per_host_max,
         per_host_max_overrides={},
-        connections_per_second_max=1000,
+        connections_per_second_max=per_second_max,
         idle_ms=idle_ms,
         request_bytes_max=LIMIT_BYTES,
         queued_request_bytes_max=unfinished_bytes_max,
         listen_backlog=50,
-        send_buffer_bytes=102_400,
-        receive_buffer_bytes=102_400,
+        send_buffer_bytes=send_buffer_bytes,
+        receive_buffer_bytes=receive_buffer_bytes,
     )
 
 
@@ -75,7 +79,9 @@ class World:
 
 
 @asynccontextmanager
-async def serving(given: ConnectionSettings | None = None) -> AsyncIterator[World]:
+async def serving(
+    given: ConnectionSettings | None = None, quotas: QuotaSettings = WINDOWS
+) -> AsyncIterator[World]:
     world = World()
     callers = Callers(
         requested=world.requested,
@@ -83,9 +89,7 @@ async def serving(given: ConnectionSettings | None = None) -> AsyncIterator[Worl
         disconnected=world.gone.append,
         broken=world.broken.append,
     )
-    world.server = Server(
-        given or settings(), callers, asyncio.get_running_loop(), Accepts(WINDOWS)
-    )
+    world.server = Server(given or settings(), callers, asyncio.get_running_loop(), Accepts(quotas))
     world.server.bind((listener(),))
     await world.server.listen()
     world.port = world.server.bound["PLAINTEXT"].port

@@ -48,3 +48,21 @@ def test_a_taken_port_is_explained() -> None:
 def test_an_unusable_host_is_explained(host: str, said: str) -> None:
     with pytest.raises(CannotStart, match=said):
         bind(listener(host))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_buffers_are_what_the_settings_say_and_else_the_systems(host: str) -> None:
+    options = (socket.SO_SNDBUF, socket.SO_RCVBUF)
+    as_it_is = bind(listener(host), send_buffer_bytes=-1, receive_buffer_bytes=-1)
+    asked = bind(listener(host), send_buffer_bytes=20_000, receive_buffer_bytes=30_000)
+    with socket.socket() as other:
+        ours = [other.getsockopt(socket.SOL_SOCKET, option) for option in options]
+    for one in as_it_is:
+        assert [one.getsockopt(socket.SOL_SOCKET, option) for option in options] == ours
+    for one in asked:  # Linux doubles them, for its own needs
+        assert [one.getsockopt(socket.SOL_SOCKET, option) for option in options] in (
+            [40_000, 60_000],
+            [20_000, 30_000],
+        )
+    for one in (*as_it_is, *asked):
+        one.close()

@@ -2,13 +2,16 @@
 
 import asyncio
 import struct
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 import pytest
 
 from ottla.aio import connection as connection_module
+from ottla.aio import readers as readers_module
 from ottla.aio.connection import HELD_BYTES_PAUSE
 from ottla.limits import IN_FLIGHT_PER_CONNECTION_MAX
-from ottla.wire.api import APIS, PRODUCE
+from ottla.wire.api import APIS, FETCH, PRODUCE
 from ottla.wire.header import encode_request
 from ottla.wire.message.api_versions import ApiVersionsResponse
 from ottla.wire.message.produce import (
@@ -22,6 +25,7 @@ from tests.unit.aio.serving import (
     LIMIT_BYTES,
     Client,
     Run,
+    World,
     fetch_request,
     fetched,
     joined,
@@ -250,5 +254,132 @@ def test_a_large_request_is_forgotten_when_it_is_whole(run: Run) -> None:
                 assert (await client.response())[0] == 3
                 assert world.server.unfinished_bytes == 0
             client.close()
+
+    run(scenario)
+
+
+# Fetches that wait for their turn
+
+
+def answer_either(world: World, call: Call) -> None:
+    is_fetch = call.api_key == FETCH
+    world.server.answer(call, fetched(b"x") if is_fetch else ApiVersionsResponse())
+
+
+def test_many_fetches_at_a_moment_run_in_turns_of_their_own(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readers_module, "TURN_S", 0.0)  # one in a turn
+
+    async def scenario() -> None:
+        async with serving() as world:
+            loop = asyncio.get_running_loop()
+            turn = 0
+            seen: list[int] = []
+
+            def turned() -> None:
+                nonlocal turn
+                turn += 1
+                if len(seen) < 40:
+                    loop.call_soon(turned)
+
+            def on_call(call: Call) -> None:
+                if call.api_key == FETCH:
+                    seen.append(turn)
+                answer_either(world, call)
+
+            world.on_call = on_call
+            turned()
+            clients = [await Client.connected(world.port) for _ in range(20)]
+            for client in clients:
+                await client.send(
+                    fetch_request(1) + request(2) + fetch_request(3) + request(4) + request(5)
+                )
+            for client in clients:
+                assert [(await client.response())[0] for _ in range(5)] == [1, 2, 3, 4, 5]
+            assert len(seen) == len(set(seen)) == 40
+            for number in range(1, 21):
+                ids = [c.correlation_id for c in world.calls if c.origin.connection_id == number]
+                assert ids == [1, 2, 3, 4, 5]
+            for client in clients:
+                client.close()
+
+    run(scenario)
+
+
+@asynccontextmanager
+async def with_a_fetch_that_waits(
+    behind: bytes,
+) -> AsyncIterator[tuple[World, Client, list[Callable[[], None]]]]:
+    """Its turn comes when the test says so."""
+    async with serving() as world:
+        waiting: list[Callable[[], None]] = []
+
+        def may_read(later: Callable[[], None]) -> bool:
+            waiting.append(later)
+            return False
+
+        monkey = pytest.MonkeyPatch()
+        monkey.setattr(world.server, "may_read", may_read)
+        world.on_call = lambda call: answer_either(world, call)
+        client = await Client.connected(world.port)
+        await client.send(request(1) + fetch_request(2) + behind)
+        assert (await client.response())[0] == 1
+        await until(lambda: len(waiting) == 1)
+        yield world, client, waiting
+        monkey.undo()
+        client.close()
+
+
+def test_what_follows_a_fetch_that_waits_is_not_taken_and_others_are(run: Run) -> None:
+    async def scenario() -> None:
+        async with with_a_fetch_that_waits(request(3)) as (world, client, waiting):
+            await client.send(request(4))
+            assert await still_served(world)
+            world.on_call = lambda call: answer_either(world, call)
+            for _ in range(20):
+                world.server.sweep()  # who waits for us is not idle
+                await asyncio.sleep(0)
+            assert [call.correlation_id for call in world.calls] == [1, 1]
+            waiting.pop()()
+            for correlation_id in (2, 3, 4):
+                assert (await client.response())[0] == correlation_id
+            assert waiting == []
+
+    run(scenario)
+
+
+def test_garbage_behind_a_fetch_that_waits_ends_the_connection_after_it(run: Run) -> None:
+    async def scenario() -> None:
+        bad = struct.pack(">i", -1)
+        async with with_a_fetch_that_waits(bad) as (world, client, waiting):
+            assert world.gone == []
+            waiting.pop()()
+            assert (await client.response())[0] == 2
+            assert await client.rest() == b""
+            await until(lambda: world.gone == [1])
+
+    run(scenario)
+
+
+def test_a_fetch_that_waits_is_forgotten_with_its_connection(run: Run) -> None:
+    async def scenario() -> None:
+        async with with_a_fetch_that_waits(b"") as (world, _, waiting):
+            world.server.end(1, "enough")
+            await until(lambda: world.gone == [1])
+            waiting.pop()()
+            assert [call.correlation_id for call in world.calls] == [1]
+
+    run(scenario)
+
+
+def test_a_fetch_that_waits_is_not_taken_after_a_stop(run: Run) -> None:
+    async def scenario() -> None:
+        async with with_a_fetch_that_waits(b"") as (world, client, waiting):
+            world.server.stop_reading()
+            waiting.pop()()
+            assert [call.correlation_id for call in world.calls] == [1]
+            await world.server.close(0.0)
+            assert await client.rest() == b""
 
     run(scenario)
