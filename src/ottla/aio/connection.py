@@ -15,11 +15,13 @@ Elsewhere: framing and order, `wire/server.py`; how many connections, `server.py
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from itertools import chain
+from time import perf_counter
 from typing import Final, Protocol, assert_never, cast, final
 
 from ottla.aio.complaint import Complaints
+from ottla.aio.turns import TURN_S, Turns
 from ottla.core.port import FileSlice
 from ottla.errors import Bug, RemoteProtocolError
 from ottla.limits import (
@@ -56,6 +58,7 @@ class Host(Protocol):
     """What a connection asks of the server it belongs to."""
 
     complaints: Complaints
+    turns: Turns
     request_bytes_max: int
     held_bytes: int
     """Of all connections: answers in memory."""
@@ -72,9 +75,6 @@ class Host(Protocol):
 
     def lean(self) -> bool:
         """True: all connections together hold too much."""
-
-    def may_read(self, later: Callable[[], None]) -> bool:
-        """Whether a Fetch may run in this turn; if not, `later` is called when it may."""
 
     def requested(self, call: Call, message: Message | None) -> None: ...
 
@@ -195,9 +195,10 @@ class Connection(asyncio.BufferedProtocol):
         """
         self._in_turn = True
         try:
+            ends_s = perf_counter() + TURN_S
             for taken, (call, message) in enumerate(requests, 1):
                 is_asking = call.api_key == FETCH and call is not granted
-                if is_asking and not self._host.may_read(self._fetch_now):
+                if is_asking and not self._host.turns.may_read(self._fetch_now):
                     self._postponed = call, message
                     self._wire.leave()
                     break
@@ -207,7 +208,11 @@ class Connection(asyncio.BufferedProtocol):
                 if self._unmute is not None:
                     self._wire.leave()
                     break
-                if taken == CALLS_PER_TURN_MAX or self._outbox_bytes > HELD_BYTES_PAUSE:
+                if (
+                    taken == CALLS_PER_TURN_MAX
+                    or self._outbox_bytes > HELD_BYTES_PAUSE
+                    or perf_counter() >= ends_s
+                ):
                     self._wire.leave()
                     break
             self._gather(self._wire.unfinished_bytes)
@@ -440,7 +445,7 @@ class Connection(asyncio.BufferedProtocol):
             self._pause_reading()
             if not full and not self._going_on_later:
                 self._going_on_later = True
-                self._loop.call_soon(self._go_on)
+                self._host.turns.wait(self._go_on)
         elif full:
             self._pause_reading()
         elif (

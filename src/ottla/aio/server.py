@@ -3,10 +3,10 @@
 Promises: never more connections than granted, in all and from one host; a connection too many is
 closed at once; one that comes too soon after others from its address is held for a while, unread, and
 then closed (KIP-612). A connection that is silent, or takes nothing of its answers, is closed after `idle_ms`;
-one that waits for an answer is not. Calls that read much wait for each other and for nobody else: see `Readers`.
+one that waits for an answer is not. No connection keeps the others waiting for long.
 
-Elsewhere: one connection's bytes, `connection.py`; sockets, `listen.py`, `accept.py`; how often a warning is
-written, `complaint.py`; what a call does, the node.
+Elsewhere: one connection's bytes, `connection.py`; sockets, `listen.py`, `accept.py`; whose turn it is,
+`turns.py`; how often a warning is written, `complaint.py`; what a call does, the node.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from ottla.aio.complaint import Complaints
 from ottla.aio.connection import Connection
 from ottla.aio.listen import bind, explained
 from ottla.aio.log_directory import CannotStart
-from ottla.aio.readers import Readers
+from ottla.aio.turns import Turns
 from ottla.core.quota.accepts import Accepts
 from ottla.limits import (
     FETCH_ANSWERS_BYTES_MAX,
@@ -85,7 +85,7 @@ class Server:
         self.requested = callers.requested
         self.turn_ended = callers.turn_ended
         self.broken = callers.broken
-        self.may_read = Readers(loop.call_soon).may_go
+        self.turns = Turns(loop.call_soon)
 
     # Opening and closing
 

@@ -8,8 +8,9 @@ from contextlib import asynccontextmanager
 import pytest
 
 from ottla.aio import connection as connection_module
-from ottla.aio import readers as readers_module
+from ottla.aio import turns as turns_module
 from ottla.aio.connection import HELD_BYTES_PAUSE
+from ottla.aio.turns import Turns
 from ottla.limits import IN_FLIGHT_PER_CONNECTION_MAX
 from ottla.wire.api import APIS, FETCH, PRODUCE
 from ottla.wire.header import encode_request
@@ -258,7 +259,31 @@ def test_a_large_request_is_forgotten_when_it_is_whole(run: Run) -> None:
     run(scenario)
 
 
-# Fetches that wait for their turn
+# Who waits for his turn
+
+
+def test_who_sends_much_at_once_waits_for_others_after_his_time(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection_module, "TURN_S", 0.0)  # one call
+    monkeypatch.setattr(turns_module, "TURN_S", 0.0)  # of one connection in a turn
+
+    async def scenario() -> None:
+        async with serving() as world:
+            clients = [await Client.connected(world.port) for _ in range(3)]
+            for client in clients[:2]:
+                await client.send(b"".join(request(number) for number in range(10)))
+            await until(lambda: len(world.calls) >= 4)
+            await clients[2].send(request(99))
+            assert (await clients[2].response())[0] == 99
+            for client in clients[:2]:
+                assert [(await client.response())[0] for _ in range(10)] == list(range(10))
+            order = [call.origin.connection_id for call in world.calls]
+            assert order.index(3) < 15
+            for client in clients:
+                client.close()
+
+    run(scenario)
 
 
 def answer_either(world: World, call: Call) -> None:
@@ -269,7 +294,7 @@ def answer_either(world: World, call: Call) -> None:
 def test_many_fetches_at_a_moment_run_in_turns_of_their_own(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(readers_module, "TURN_S", 0.0)  # one in a turn
+    monkeypatch.setattr(turns_module, "TURN_S", 0.0)  # one in a turn
 
     async def scenario() -> None:
         async with serving() as world:
@@ -310,30 +335,29 @@ def test_many_fetches_at_a_moment_run_in_turns_of_their_own(
 @asynccontextmanager
 async def with_a_fetch_that_waits(
     behind: bytes,
-) -> AsyncIterator[tuple[World, Client, list[Callable[[], None]]]]:
+) -> AsyncIterator[tuple[World, Client, Callable[[], None]]]:
     """Its turn comes when the test says so."""
     async with serving() as world:
-        waiting: list[Callable[[], None]] = []
-
-        def may_read(later: Callable[[], None]) -> bool:
-            waiting.append(later)
-            return False
-
-        monkey = pytest.MonkeyPatch()
-        monkey.setattr(world.server, "may_read", may_read)
+        soon: list[Callable[[], None]] = []
+        world.server.turns = Turns(soon.append)
+        world.server.turns.wait(lambda: None)  # somebody is before it
         world.on_call = lambda call: answer_either(world, call)
         client = await Client.connected(world.port)
         await client.send(request(1) + fetch_request(2) + behind)
         assert (await client.response())[0] == 1
-        await until(lambda: len(waiting) == 1)
-        yield world, client, waiting
-        monkey.undo()
+
+        def turn() -> None:
+            for callback in (*soon,):
+                soon.remove(callback)
+                callback()
+
+        yield world, client, turn
         client.close()
 
 
 def test_what_follows_a_fetch_that_waits_is_not_taken_and_others_are(run: Run) -> None:
     async def scenario() -> None:
-        async with with_a_fetch_that_waits(request(3)) as (world, client, waiting):
+        async with with_a_fetch_that_waits(request(3)) as (world, client, turn):
             await client.send(request(4))
             assert await still_served(world)
             world.on_call = lambda call: answer_either(world, call)
@@ -341,10 +365,9 @@ def test_what_follows_a_fetch_that_waits_is_not_taken_and_others_are(run: Run) -
                 world.server.sweep()  # who waits for us is not idle
                 await asyncio.sleep(0)
             assert [call.correlation_id for call in world.calls] == [1, 1]
-            waiting.pop()()
+            turn()
             for correlation_id in (2, 3, 4):
                 assert (await client.response())[0] == correlation_id
-            assert waiting == []
 
     run(scenario)
 
@@ -352,9 +375,9 @@ def test_what_follows_a_fetch_that_waits_is_not_taken_and_others_are(run: Run) -
 def test_garbage_behind_a_fetch_that_waits_ends_the_connection_after_it(run: Run) -> None:
     async def scenario() -> None:
         bad = struct.pack(">i", -1)
-        async with with_a_fetch_that_waits(bad) as (world, client, waiting):
+        async with with_a_fetch_that_waits(bad) as (world, client, turn):
             assert world.gone == []
-            waiting.pop()()
+            turn()
             assert (await client.response())[0] == 2
             assert await client.rest() == b""
             await until(lambda: world.gone == [1])
@@ -364,10 +387,10 @@ def test_garbage_behind_a_fetch_that_waits_ends_the_connection_after_it(run: Run
 
 def test_a_fetch_that_waits_is_forgotten_with_its_connection(run: Run) -> None:
     async def scenario() -> None:
-        async with with_a_fetch_that_waits(b"") as (world, _, waiting):
+        async with with_a_fetch_that_waits(b"") as (world, _, turn):
             world.server.end(1, "enough")
             await until(lambda: world.gone == [1])
-            waiting.pop()()
+            turn()
             assert [call.correlation_id for call in world.calls] == [1]
 
     run(scenario)
@@ -375,9 +398,9 @@ def test_a_fetch_that_waits_is_forgotten_with_its_connection(run: Run) -> None:
 
 def test_a_fetch_that_waits_is_not_taken_after_a_stop(run: Run) -> None:
     async def scenario() -> None:
-        async with with_a_fetch_that_waits(b"") as (world, client, waiting):
+        async with with_a_fetch_that_waits(b"") as (world, client, turn):
             world.server.stop_reading()
-            waiting.pop()()
+            turn()
             assert [call.correlation_id for call in world.calls] == [1]
             await world.server.close(0.0)
             assert await client.rest() == b""

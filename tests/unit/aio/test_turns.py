@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from ottla.aio.readers import TURN_S, Readers
+from ottla.aio.turns import TURN_S, Turns
 
 
 class World:
@@ -12,10 +12,10 @@ class World:
         self.now_s = 1.0
         self.soon: list[Callable[[], None]] = []
         self.ran: list[str] = []
-        self.readers = Readers(self.soon.append, lambda: self.now_s)
+        self.turns = Turns(self.soon.append, lambda: self.now_s)
 
     def ask(self, name: str) -> None:
-        if self.readers.may_go(lambda: self.run(name)):
+        if self.turns.may_read(lambda: self.run(name)):
             self.run(name)
 
     def run(self, name: str) -> None:
