@@ -1,13 +1,13 @@
 """One client's connection: bytes in, calls out, answers in order, never more memory than is granted.
 
-The way of a request has no queue and no await: `buffer_updated` decodes what arrived, hands over
-each call, and sends what was answered in the same turn with one write. What a reply takes from a
+The way of a request has no await, and a queue only for who asks much (`turns.py`): `buffer_updated`
+decodes what arrived, hands over each call, and sends what was answered in the same turn with one write. What a reply takes from a
 file is read when the transport has room for it, in pieces: a consumer that does not read holds one
 piece, not its whole answer.
 
 Promises: reading pauses while too many calls wait for an answer or too many answers wait for the
-peer, and while the client is above a quota. A peer that breaks the protocol loses its connection, and only that. `except Exception` stands
-here and nowhere else: a failed request costs one connection, a broken invariant stops the node.
+peer, and while the client is above a quota. A peer that breaks the protocol loses its connection, and
+only that. `except Exception` stands here and nowhere else: a failed request costs one connection, a broken invariant stops the node.
 
 Elsewhere: framing and order, `wire/server.py`; how many connections, `server.py`.
 """

@@ -332,6 +332,23 @@ def test_many_fetches_at_a_moment_run_in_turns_of_their_own(
     run(scenario)
 
 
+def test_garbage_behind_what_was_taken_ends_the_connection_without_more_of_it(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection_module, "TURN_S", 0.0)
+
+    async def scenario() -> None:
+        async with serving() as world:
+            client = await Client.connected(world.port)
+            await client.send(request(1) + struct.pack(">i", -1))
+            assert (await client.response())[0] == 1
+            assert await client.rest() == b""
+            await until(lambda: world.gone == [1])
+            client.close()
+
+    run(scenario)
+
+
 @asynccontextmanager
 async def with_a_fetch_that_waits(
     behind: bytes,
