@@ -77,6 +77,7 @@ def gaps_page() -> str:
         + ".",
         "",
         *topic_gaps(),
+        *broker_gaps(),
     ]
     return GAPS_INTRODUCTION + "\n".join(lines)
 
@@ -96,6 +97,20 @@ def topic_gaps() -> list[str]:
         if why:
             lines.append(f"| `{name}` | {why} |")
     return [*lines, ""]
+
+
+def broker_gaps() -> list[str]:
+    lines = [
+        "## The broker's settings",
+        "",
+        "What is accepted without a meaning is listed in [settings.md](settings.md). Of these it might",
+        "surprise:",
+        "",
+        "| setting | why |",
+        "|---|---|",
+    ]
+    rows = [f"| `{s.name}` | {s.gap} |" for _, s in sorted(broker.SETTINGS.items()) if s.gap]
+    return [*lines, *rows, ""]
 
 
 def settings_page() -> str:

@@ -60,9 +60,7 @@ class Watch:
 
     def __exit__(self, *error: object) -> None:
         self.rise_bytes = self._live.peak_bytes() - self._before_bytes
-        ran_s, waited_s = self._live.scheduled_s()
-        ran_s, waited_s = ran_s - self._before_s[0], waited_s - self._before_s[1]
-        self._slowness = (ran_s + waited_s) / max(ran_s, 0.001)
+        self._slowness = self._live.slowness(self._before_s)
         self.experience = self._bystanders.finish()
 
     def __str__(self) -> str:

@@ -214,7 +214,9 @@ def _read_back(client: Client, topic: str, written: int) -> None:
         for batch in batches_untrusted(row.records):
             values += [bytes(one.value or b"") for one in records_untrusted(batch, limit=1 << 20)]
         assert len(values) > before, "acknowledged records are missing"
-    assert values == [b"%d" % number for number in range(written)], "records changed"
+    ours = [b"%d" % number for number in range(written)]
+    foreign = [(at, one[:40]) for at, one in enumerate(values) if one not in ours]
+    assert values == ours, f"records changed; not ours: {foreign[:5]}"
 
 
 def ping_s(port: int) -> float:
@@ -275,6 +277,12 @@ class Live:
         """How long it ran, and how long it was ready and another process ran instead."""
         ran_ns, waited_ns, _ = Path(f"/proc/{self.pid}/schedstat").read_text().split()
         return int(ran_ns) / 1e9, int(waited_ns) / 1e9
+
+    def slowness(self, since_s: tuple[float, float]) -> float:
+        """How many times longer everything took, because others used the machine as well."""
+        ran_s, waited_s = self.scheduled_s()
+        ran_s, waited_s = ran_s - since_s[0], waited_s - since_s[1]
+        return (ran_s + waited_s) / max(ran_s, 0.001)
 
     def descriptors(self) -> int:
         return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))

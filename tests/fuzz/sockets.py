@@ -73,11 +73,11 @@ class Attack:
         self.provide()
 
     def provide(self) -> None:
-        """The attacker's topics, where it deleted them; their ids."""
+        """The attacker's topics, where it deleted them; their ids. The bystanders' are called HONEST-1."""
         for name in TOPICS:
             self._honest.create(name)
         found = self._honest.topics()
-        self.grammar.topic_ids = [id_ for name, id_ in found.items() if name != HONEST]
+        self.grammar.topic_ids = [id_ for name, id_ in found.items() if not name.startswith(HONEST)]
 
     def go_on(self, frames: int) -> None:
         random = self.random
@@ -120,10 +120,12 @@ def attacked(frames: int, seed: int) -> list[str]:
         settled_bytes = live.rss_bytes()
         descriptors = live.descriptors()
         started_s = time.monotonic()
+        scheduled_s = live.scheduled_s()
         while attack.frames < frames:
             attack.go_on(_LOOK_FRAMES)
             attack.provide()
         took_s = time.monotonic() - started_s
+        slowness = live.slowness(scheduled_s)
         attack.end()
         experience = bystanders.finish()
         if experience.failure is not None:
@@ -135,9 +137,10 @@ def attacked(frames: int, seed: int) -> list[str]:
     print(
         f"{attack.frames:,} frames on {attack.connections:,} connections in {took_s:.0f} s; "
         f"{experience.acknowledged:,} acknowledged; {experience}; RSS growth {growth_bytes / 2**20:.1f} MiB; descriptors "
-        f"{descriptors} then {left}"
+        f"{descriptors} then {left} (machine shared 1:{slowness:.1f})"
     )
-    if max(experience.newcomer_ms, experience.longest_ms) > WAIT_MS_MAX:
+    # What others took of the machine is not the broker's doing.
+    if max(experience.newcomer_ms, experience.longest_ms) > WAIT_MS_MAX * slowness:
         wrong.append(f"somebody waited longer than {WAIT_MS_MAX:.0f} ms")
     if growth_bytes > RSS_GROWTH_BYTES_MAX:
         wrong.append(f"RSS growth {growth_bytes / 2**20:.0f} MiB")

@@ -123,6 +123,11 @@ class Broker:
         return self._directories.first
 
     @property
+    def directories(self) -> list[str]:
+        """Where the data is; the one that keeps the metadata log is the first."""
+        return [directory.path for directory in self._directories]
+
+    @property
     def bound(self) -> dict[str, HostPort]:
         """Listener name to where it really listens."""
         return self._server.bound

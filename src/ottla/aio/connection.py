@@ -1,13 +1,13 @@
 """One client's connection: bytes in, calls out, answers in order, never more memory than is granted.
 
-The way of a request has no queue and no await: `buffer_updated` decodes what arrived, hands over
-each call, and sends what was answered in the same turn with one write. What a reply takes from a
+The way of a request has no await, and a queue only for who asks much (`turns.py`): `buffer_updated`
+decodes what arrived, hands over each call, and sends what was answered in the same turn with one write. What a reply takes from a
 file is read when the transport has room for it, in pieces: a consumer that does not read holds one
 piece, not its whole answer.
 
 Promises: reading pauses while too many calls wait for an answer or too many answers wait for the
-peer, and while the client is above a quota. A peer that breaks the protocol loses its connection, and only that. `except Exception` stands
-here and nowhere else: a failed request costs one connection, a broken invariant stops the node.
+peer, and while the client is above a quota. A peer that breaks the protocol loses its connection, and
+only that. `except Exception` stands here and nowhere else: a failed request costs one connection, a broken invariant stops the node.
 
 Elsewhere: framing and order, `wire/server.py`; how many connections, `server.py`.
 """
@@ -15,9 +15,13 @@ Elsewhere: framing and order, `wire/server.py`; how many connections, `server.py
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable
+from itertools import chain
+from time import perf_counter
 from typing import Final, Protocol, assert_never, cast, final
 
+from ottla.aio.complaint import Complaints
+from ottla.aio.turns import TURN_S, Turns
 from ottla.core.port import FileSlice
 from ottla.errors import Bug, RemoteProtocolError
 from ottla.limits import (
@@ -26,7 +30,7 @@ from ottla.limits import (
     WRITE_BUFFER_BYTES_MAX,
 )
 from ottla.types import Payload
-from ottla.wire.api import Message
+from ottla.wire.api import FETCH, Message
 from ottla.wire.frame import ForeignProtocol, ForeignProtocolError
 from ottla.wire.server import Call, Origin, ServerConnection
 
@@ -53,6 +57,8 @@ _TLS_FAREWELL: Final = bytes((21, 3, 1, 0, 2, 2, 40))  # an alert record: fatal,
 class Host(Protocol):
     """What a connection asks of the server it belongs to."""
 
+    complaints: Complaints
+    turns: Turns
     request_bytes_max: int
     held_bytes: int
     """Of all connections: answers in memory."""
@@ -90,10 +96,10 @@ class Connection(asyncio.BufferedProtocol):
         "_in_turn",
         "_is_counted",
         "_is_open",
-        "_listener",
         "_loop",
         "_outbox",
         "_outbox_bytes",
+        "_postponed",
         "_pumping_later",
         "_reading_ended",
         "_reading_paused",
@@ -106,6 +112,7 @@ class Connection(asyncio.BufferedProtocol):
         "_writing_paused",
         "connection_id",
         "idle_sweeps",
+        "listener",
         "peer_host",
         "peer_port",
     )
@@ -115,7 +122,7 @@ class Connection(asyncio.BufferedProtocol):
     ) -> None:
         self._host = host
         self._loop = loop
-        self._listener = listener
+        self.listener = listener
         self._outbox: deque[Payload] = deque()
         self._outbox_bytes = 0  # without what still is in files
         self._held_bytes = 0  # as last told to the host
@@ -126,6 +133,7 @@ class Connection(asyncio.BufferedProtocol):
         self._is_counted = False  # the host knows it
         self._is_open = False  # its calls are taken and answered
         self._going_on_later = False
+        self._postponed: tuple[Call, Message | None] | None = None  # a Fetch whose turn comes
         self._pumping_later = False
         self._reading_ended = False
         self._reading_paused = False
@@ -152,7 +160,7 @@ class Connection(asyncio.BufferedProtocol):
         self._wire = ServerConnection(
             Origin(
                 connection_id=self.connection_id,
-                listener=self._listener,
+                listener=self.listener,
                 peer_host=self.peer_host,
                 peer_port=self.peer_port,
                 local_host=_plain(local[0]),
@@ -172,20 +180,39 @@ class Connection(asyncio.BufferedProtocol):
         if not self._is_open:
             return
         self.idle_sweeps = 0
-        self._take(self._wire.received(nbytes))
+        requests = self._wire.received(nbytes)
+        if self._postponed is None:
+            self._take(requests)
+        else:
+            self._wire.leave()
 
-    def _take(self, requests: Iterator[tuple[Call, Message | None]]) -> None:
-        """One turn: hand over calls, send what was answered. What is too much for it is left."""
+    def _take(
+        self, requests: Iterable[tuple[Call, Message | None]], granted: Call | None = None
+    ) -> None:
+        """One turn: hand over calls, send what was answered. What is too much for it is left.
+
+        `granted`: the Fetch that has waited for others.
+        """
         self._in_turn = True
         try:
+            ends_s = perf_counter() + TURN_S
             for taken, (call, message) in enumerate(requests, 1):
+                is_asking = call.api_key == FETCH and call is not granted
+                if is_asking and not self._host.turns.may_read(self._fetch_now):
+                    self._postponed = call, message
+                    self._wire.leave()
+                    break
                 self._host.requested(call, message)
                 if not self._is_open:
                     break
                 if self._unmute is not None:
                     self._wire.leave()
                     break
-                if taken == CALLS_PER_TURN_MAX or self._outbox_bytes > HELD_BYTES_PAUSE:
+                if (
+                    taken == CALLS_PER_TURN_MAX
+                    or self._outbox_bytes > HELD_BYTES_PAUSE
+                    or perf_counter() >= ends_s
+                ):
                     self._wire.leave()
                     break
             self._gather(self._wire.unfinished_bytes)
@@ -223,6 +250,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._is_counted:
             self._is_counted = False
             self._wire.closed()
+            self._postponed = None
             self._outbox.clear()
             self._hold(0)
             self._gather(0)
@@ -276,20 +304,16 @@ class Connection(asyncio.BufferedProtocol):
             self._loop.call_soon(self._pump_later)
 
     def end(self, reason: str) -> None:
-        """Close the connection, with one WARNING. What was already answered is still sent."""
+        """Close the connection, with a WARNING. What was already answered is still sent."""
         if self._is_open:
             self.pump()
         if self._is_open:
-            log.warning(
-                "connection closed: %s",
-                reason,
-                extra={"peer": self.peer, "listener": self._listener},
-            )
+            self._host.complaints.tell(log, self.listener, "connection closed", reason, self.peer)
             self._is_over()
 
     def fail(self, what: str) -> None:
         """Our own mistake, in an `except` block: log it, and end this connection alone."""
-        log.exception("%s", what, extra={"peer": self.peer, "listener": self._listener})
+        log.exception("%s", what, extra={"peer": self.peer, "listener": self.listener})
         self._is_over(abort=True)
 
     def stop_reading(self) -> None:
@@ -412,13 +436,16 @@ class Connection(asyncio.BufferedProtocol):
         """Pause or resume reading; what was read and left comes first."""
         if not self._is_open or self._reading_ended or self._unmute is not None:
             return
+        if self._postponed is not None:
+            self._pause_reading()
+            return
         in_flight, held_bytes = self._wire.in_flight, self._held_bytes
         full = in_flight >= IN_FLIGHT_PER_CONNECTION_MAX or held_bytes > HELD_BYTES_PAUSE
         if self._wire.has_left:
             self._pause_reading()
             if not full and not self._going_on_later:
                 self._going_on_later = True
-                self._loop.call_soon(self._go_on)
+                self._host.turns.wait(self._go_on)
         elif full:
             self._pause_reading()
         elif (
@@ -441,7 +468,13 @@ class Connection(asyncio.BufferedProtocol):
     def _go_on(self) -> None:
         self._going_on_later = False
         if self._is_open and not self._reading_ended and self._unmute is None:
-            self._take(self._wire.left())
+            if self._postponed is None:
+                self._take(self._wire.left())
+
+    def _fetch_now(self) -> None:
+        postponed, self._postponed = self._postponed, None
+        if postponed is not None and self._is_open and not self._reading_ended:
+            self._take(chain((postponed,), self._wire.left()), granted=postponed[0])
 
     def _held_now(self) -> int:
         held_bytes = self._outbox_bytes + self._wire.pending_reply_bytes

@@ -21,19 +21,29 @@ _NO_SUCH_FAMILY: Final = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTON
 _UNSENT: Final[int | None] = getattr(socket, "TCP_NOTSENT_LOWAT", None)
 
 
-def bind(listener: Listener) -> list[socket.socket]:
-    """Bound, not yet listening. Raises CannotStart naming listener, address and the way out.
+def bind(
+    listener: Listener, *, send_buffer_bytes: int = -1, receive_buffer_bytes: int = -1
+) -> list[socket.socket]:
+    """Bound, not yet listening. The buffers are those of the connections, -1: as the system has them. Raises CannotStart naming listener, address and the way out.
 
     Port 0 is any free port, the same one for every address.
     """
     for attempt in range(1, _PAIR_ATTEMPTS_MAX + 1):
         try:
-            return _bind_all(_addresses(listener.host), listener.port)
+            sockets = _bind_all(_addresses(listener.host), listener.port)
         except OSError as error:
             # A port that is free on one address may be taken on the other: draw again.
             drawn = listener.port == 0 and error.errno == errno.EADDRINUSE
             if not drawn or attempt == _PAIR_ATTEMPTS_MAX:
                 raise CannotStart(explained(listener, error)) from None
+        else:
+            # Accepted connections inherit them; the window's scale is agreed on while connecting.
+            for one in sockets:
+                if send_buffer_bytes >= 0:
+                    one.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer_bytes)
+                if receive_buffer_bytes >= 0:
+                    one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
+            return sockets
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 
@@ -65,6 +75,8 @@ def _bind_all(addresses: list[tuple[socket.AddressFamily, str]], port: int) -> l
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             # Accepted connections inherit it: the kernel notices a peer that vanished without a word.
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            # uvloop does so itself only for those that its own servers accept.
+            bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if _UNSENT is not None:
                 bound.setsockopt(socket.IPPROTO_TCP, _UNSENT, UNSENT_BYTES_MAX)
             if family == socket.AF_INET6:

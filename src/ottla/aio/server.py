@@ -3,10 +3,10 @@
 Promises: never more connections than granted, in all and from one host; a connection too many is
 closed at once; one that comes too soon after others from its address is held for a while, unread, and
 then closed (KIP-612). A connection that is silent, or takes nothing of its answers, is closed after `idle_ms`;
-one that waits for an answer is not.
-Warnings that a peer could cause without end are written at most once in ten seconds, with a count.
+one that waits for an answer is not. No connection keeps the others waiting for long.
 
-Elsewhere: one connection's bytes, `connection.py`; sockets, `listen.py`; what a call does, the node.
+Elsewhere: one connection's bytes, `connection.py`; sockets, `listen.py`, `accept.py`; whose turn it is,
+`turns.py`; how often a warning is written, `complaint.py`; what a call does, the node.
 """
 
 import asyncio
@@ -16,12 +16,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, final
 
+from ottla.aio.accept import Acceptor
+from ottla.aio.complaint import Complaints
 from ottla.aio.connection import Connection
 from ottla.aio.listen import bind, explained
 from ottla.aio.log_directory import CannotStart
+from ottla.aio.turns import Turns
 from ottla.core.quota.accepts import Accepts
 from ottla.limits import (
-    ACCEPTS_PER_TURN_MAX,
     FETCH_ANSWERS_BYTES_MAX,
     HELD_CONNECTIONS_MAX,
 )
@@ -32,7 +34,6 @@ from ottla.wire.server import Call
 
 log = logging.getLogger(__name__)
 
-_WARNING_INTERVAL_S: Final = 10.0
 _SWEEPS_PER_IDLE_TIME: Final = 8
 _CLOSE_POLL_S: Final = 0.01
 
@@ -67,17 +68,16 @@ class Server:
         self._connections: dict[int, Connection] = {}
         self._per_host: dict[str, int] = {}
         self._last_connection_id = 0
-        self._servers: list[asyncio.Server] = []
+        self._acceptors: list[Acceptor] = []
         self._bound: list[tuple[Listener, list[socket.socket]]] = []
         self._sweep: asyncio.TimerHandle | None = None
-        self._refused_unreported = 0
-        self._next_report_s = 0.0
         self.ports: dict[str, int] = {}
         """Listener name to the port that `bind` took."""
         self.bound: dict[str, HostPort] = {}
         """Listener name to the address to try: where it really listens."""
 
         # What a connection asks of its host
+        self.complaints = Complaints(loop.call_later)
         self.request_bytes_max = settings.request_bytes_max
         self.held_bytes = 0
         self.unfinished_bytes = 0
@@ -85,6 +85,7 @@ class Server:
         self.requested = callers.requested
         self.turn_ended = callers.turn_ended
         self.broken = callers.broken
+        self.turns = Turns(loop.call_soon)
 
     # Opening and closing
 
@@ -96,7 +97,11 @@ class Server:
         assert not self._bound
         for listener in listeners:
             try:
-                sockets = bind(listener)
+                sockets = bind(
+                    listener,
+                    send_buffer_bytes=self._settings.send_buffer_bytes,
+                    receive_buffer_bytes=self._settings.receive_buffer_bytes,
+                )
                 self._bound.append((listener, sockets))
                 self.ports[listener.name] = int(sockets[0].getsockname()[1])
             except BaseException:
@@ -115,24 +120,26 @@ class Server:
                     raise CannotStart(explained(listener, error)) from None
         for listener, sockets in self._bound:
             for one in sockets:
-                # asyncio accepts up to `backlog` connections in one turn and uvloop one; the
-                # length of the kernel's queue is set again below.
-                server = await self._loop.create_server(
-                    self._factory(listener.name), sock=one, backlog=ACCEPTS_PER_TURN_MAX
+                acceptor = Acceptor(
+                    one,
+                    listener.name,
+                    protocol=self._factory(listener.name),
+                    pause_s=self._pause_s,
+                    complaints=self.complaints,
+                    loop=self._loop,
                 )
-                one.listen(self._settings.listen_backlog)
-                self._servers.append(server)
+                self._acceptors.append(acceptor)
             self.bound[listener.name] = HostPort(
                 listener.host or "0.0.0.0", self.ports[listener.name]
             )
-        self._bound.clear()  # they are the servers' now
+        self._bound.clear()  # they are the acceptors' now
         if self._settings.idle_ms is not None:
             self._sweep_later()
 
     def stop_accepting(self) -> None:
-        for server in self._servers:
-            server.close()
-        self._servers.clear()
+        for acceptor in self._acceptors:
+            acceptor.close()
+        self._acceptors.clear()
         for _, sockets in self._bound:
             for one in sockets:
                 one.close()
@@ -200,7 +207,8 @@ class Server:
     # What a connection asks for
 
     def opened(self, connection: Connection) -> bool:
-        if self._lets_in(connection):
+        # Taken in the last turn of an acceptor that is closed now: nobody would end it.
+        if self._acceptors and self._lets_in(connection):
             return True
         if connection not in self._held:
             connection.abort()
@@ -253,24 +261,19 @@ class Server:
 
     def _factory(self, listener: str) -> Callable[[], Connection]:
         def connection() -> Connection:
+            self._accepts.taken(int(self._loop.time() * 1000))
             self._last_connection_id += 1
             return Connection(self, self._loop, self._last_connection_id, listener)
 
         return connection
 
+    def _pause_s(self) -> float:
+        now_ms = int(self._loop.time() * 1000)
+        return self._accepts.pause_ms(now_ms, self._settings.connections_per_second_max) / 1000
+
     def _report_refused(self, connection: Connection, limit: str, limit_value: int) -> None:
-        self._refused_unreported += 1
-        now_s = self._loop.time()
-        if now_s < self._next_report_s:
-            return
-        log.warning(
-            "connection refused: %s is %d",
-            limit,
-            limit_value,
-            extra={"peer": connection.peer, "refused": self._refused_unreported},
-        )
-        self._refused_unreported = 0
-        self._next_report_s = now_s + _WARNING_INTERVAL_S
+        what = f"{limit} is {limit_value:,}"
+        self.complaints.tell(log, connection.listener, "connection refused", what, connection.peer)
 
     def _sweep_later(self) -> None:
         assert self._settings.idle_ms is not None

@@ -14,7 +14,7 @@ import shlex
 import shutil
 import socket
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, final
 
 from ottla import __version__
@@ -30,7 +30,7 @@ _FAILED: Final = 1
 
 _FIRST_STEPS: Final = """\
 
-Ottla {version} serves Kafka's protocol on {address}. Its data is in {directory}
+Ottla {version} serves Kafka's protocol on {address}. Its data is in {directories}
 
 In another terminal:
   {ottla} topic create greetings --partitions 3{elsewhere}
@@ -130,11 +130,11 @@ def _started(broker: Broker) -> None:
     kafka.info("Kafka Server started")
     kafka.info("[KafkaServer id=%d] started", node_id)
     if broker.directory.is_new:
-        print(first_steps(broker.bound.values(), broker.directory.path), flush=True)
+        print(first_steps(broker.bound.values(), broker.directories), flush=True)
     _tell_systemd()
 
 
-def first_steps(bound: Iterable[HostPort], directory: str) -> str:
+def first_steps(bound: Iterable[HostPort], directories: Sequence[str]) -> str:
     """What to try next, in commands that work as they stand: this program may not be on the PATH,
     and the tools look for a broker at localhost:9092 unless they are told where else."""
     addresses = [HostPort("localhost" if host in WILDCARDS else host, port) for host, port in bound]
@@ -142,7 +142,7 @@ def first_steps(bound: Iterable[HostPort], directory: str) -> str:
     return _FIRST_STEPS.format(
         version=__version__,
         address=address,
-        directory=directory,
+        directories=" and ".join(directories),
         ottla=_this_program(),
         elsewhere="" if address in _TOOLS_LOOK_AT else f" --bootstrap-server {address}",
     )

@@ -61,7 +61,6 @@ OWN_DEFAULTS: Final[Mapping[str, str]] = {
     # Kafka's are unlimited; a storm of clients must not take the process down.
     "max.connections": "10000",
     "max.connections.per.ip": "1000",
-    "max.connection.creation.rate": "1000",
     "queued.max.request.bytes": "268435456",
     # Beyond the queue the kernel drops a newcomer's first packet, and the newcomer waits a second.
     "socket.listen.backlog.size": "1024",
@@ -91,7 +90,6 @@ class ConnectionSettings(NamedTuple):
     connections_per_second_max: int
     idle_ms: int | None
     request_bytes_max: int
-    queued_requests_max: int
     queued_request_bytes_max: int | None
     listen_backlog: int
     send_buffer_bytes: int
@@ -368,7 +366,6 @@ def _connections(values: Values) -> ConnectionSettings:
         connections_per_second_max=values.integer("max.connection.creation.rate"),
         idle_ms=idle_ms if idle_ms > 0 else None,
         request_bytes_max=values.integer("socket.request.max.bytes"),
-        queued_requests_max=values.integer("queued.max.requests"),
         queued_request_bytes_max=queued_bytes if queued_bytes > 0 else None,
         listen_backlog=values.integer("socket.listen.backlog.size"),
         send_buffer_bytes=values.integer("socket.send.buffer.bytes"),

@@ -89,7 +89,7 @@ BROKER: Final[Mapping[str, str]] = {
     "log.flush.start.offset.checkpoint.interval.ms": "How often the logs' start offsets are noted.",
     "log.initial.task.delay.ms": "How long after the start the work on logs begins.",
     "log.retention.check.interval.ms": "How often it is looked for segments that may go.",
-    "max.connection.creation.rate": "New connections per second.",
+    "max.connection.creation.rate": "New connections per second, of all listeners together; others wait.",
     "max.connections": "Connections at one time; one more is refused.",
     "max.connections.per.ip": "Connections at one time from one address.",
     "max.connections.per.ip.overrides": "host:number pairs: other bounds for single addresses.",
@@ -123,7 +123,6 @@ BROKER: Final[Mapping[str, str]] = {
     "quota.window.size.seconds": "The length of such a window.",
     "queued.max.request.bytes": "Bytes of unfinished requests in memory at one time, of all "
     "connections; the one that goes beyond is closed.",
-    "queued.max.requests": "Requests waiting for work at one time; beyond, reading pauses.",
     "replica.high.watermark.checkpoint.interval.ms": "How often high watermarks are noted.",
     "security.inter.broker.protocol": "Chooses the listener other brokers use by its protocol.",
     "socket.listen.backlog.size": "Connections the kernel holds before they are accepted.",
@@ -152,15 +151,11 @@ NOT_YET: Final = frozenset(
         "group.max.session.timeout.ms",
         "group.max.size",
         "group.min.session.timeout.ms",
-        "max.connection.creation.rate",
         "metadata.log.max.snapshot.interval.ms",
         "offset.metadata.max.bytes",
         "offsets.retention.check.interval.ms",
         "offsets.retention.minutes",
         "ottla.http",
-        "queued.max.requests",
-        "socket.receive.buffer.bytes",
-        "socket.send.buffer.bytes",
         "transactional.id.expiration.ms",
     )
 )

@@ -120,8 +120,8 @@ class ServerConnection:
 
     @property
     def has_left(self) -> bool:
-        """Whether requests have come that nobody took."""
-        return bool(self._left)
+        """Whether requests have come that nobody took, or what is none and nobody was told of."""
+        return bool(self._left) or self._frames.failure is not None
 
     def limit_frames(self, frame_bytes_max: int) -> None:
         """The largest request from now on."""

@@ -27,7 +27,7 @@ from ottla.settings.broker import BrokerSettings, broker_settings
 from ottla.settings.parse import Resolved
 from ottla.types import TopicPartition
 from ottla.wire.message.api_versions import ApiVersionsResponse
-from tests.unit.aio.test_server import LOOPS, Client, Run, request, until
+from tests.unit.aio.serving import LOOPS, Client, Run, request, until
 
 PARTITION = TopicPartition("t", 0)
 

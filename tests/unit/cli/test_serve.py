@@ -177,12 +177,17 @@ def test_systemd_is_told_when_it_waits(tmp_path: Path, monkeypatch: pytest.Monke
 def test_the_first_steps_lead_to_this_broker(
     bound: list[HostPort], address: str, elsewhere: str
 ) -> None:
-    said = serve.first_steps(bound, "/data").splitlines()
+    said = serve.first_steps(bound, ["/data"]).splitlines()
     assert f"serves Kafka's protocol on {address}. Its data is in /data" in "".join(said)
     commands = [line for line in said if " greetings" in line]
     assert [line.endswith(f"greetings --from-beginning{elsewhere}") for line in commands][2]
     assert commands[0].endswith(f" topic create greetings --partitions 3{elsewhere}")
     assert commands[1].endswith(f" produce greetings{elsewhere}")
+
+
+def test_the_first_steps_name_all_directories_of_the_data() -> None:
+    said = serve.first_steps([HostPort("localhost", 9092)], ["/one", "/two", "/three"])
+    assert "Its data is in /one and /two and /three\n" in said
 
 
 def test_the_first_steps_start_this_program(
@@ -194,7 +199,7 @@ def test_the_first_steps_start_this_program(
     program.chmod(0o755)
 
     def told() -> str:
-        text = serve.first_steps([HostPort("localhost", 9092)], "/data")
+        text = serve.first_steps([HostPort("localhost", 9092)], ["/data"])
         return next(line for line in text.splitlines() if "topic create" in line).strip()
 
     monkeypatch.setenv("PATH", "/nowhere")

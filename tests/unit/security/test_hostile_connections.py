@@ -10,7 +10,7 @@ from ottla.limits import CALLS_PER_TURN_MAX, UNSENT_BYTES_MAX
 from ottla.settings.broker import broker_settings
 from ottla.wire.message.api_versions import ApiVersionsResponse
 from ottla.wire.server import ServerConnection
-from tests.unit.aio.test_server import (
+from tests.unit.aio.serving import (
     Client,
     Run,
     listener,

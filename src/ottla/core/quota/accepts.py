@@ -1,6 +1,7 @@
-"""How fast new connections may come from one IP address.
+"""How fast new connections may come, in all and from one IP address.
 
-A connection that is too many is not counted; how long it is held before it is closed is what its peer's
+Above the rate for all, none is taken for a while, at most one window: they wait in the kernel's queue. From
+one address, a connection that is too many is not counted; how long it is held before it is closed is what its peer's
 address would have to wait, at most one window.
 
 Source: KIP-612. Elsewhere: how many there may be at a time, see `aio/server.py`, which also holds and
@@ -12,7 +13,7 @@ from typing import Final, final
 
 from ottla.core.metadata.quota import CONNECTION_CREATION_RATE, IP, QuotaEntity
 from ottla.core.quota.rate import Rate
-from ottla.limits import QUOTA_METERS_MAX
+from ottla.limits import INT_MAX, QUOTA_METERS_MAX
 from ottla.settings.broker import QuotaSettings
 
 _NO_RATES: Final[Mapping[str | None, float]] = {}
@@ -22,12 +23,24 @@ _NO_RATES: Final[Mapping[str | None, float]] = {}
 class Accepts:
     """One broker's new connections."""
 
-    __slots__ = ("_meters", "_rates", "_settings")
+    __slots__ = ("_meters", "_of_all", "_rates", "_settings")
 
     def __init__(self, settings: QuotaSettings) -> None:
         self._settings = settings
         self._rates = _NO_RATES
         self._meters: dict[str, Rate] = {}
+        self._of_all = Rate(settings.windows, settings.window_ms)
+
+    def pause_ms(self, now_ms: int, rate_max: int) -> int:
+        """0: another connection may be taken, from wherever. `rate_max`: per second; 0 counts as 1."""
+        if rate_max == INT_MAX:
+            return 0
+        wait_ms = self._of_all.wait_ms(now_ms, max(1, rate_max), 1)
+        return min(wait_ms, self._settings.window_ms)
+
+    def taken(self, now_ms: int) -> None:
+        """A connection was taken from the queue, whatever becomes of it."""
+        self._of_all.record(now_ms, 1)
 
     def follow(self, rates: Mapping[str | None, float]) -> None:
         """Connections per second and address from now on; None: of any other address."""

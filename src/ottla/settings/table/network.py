@@ -55,7 +55,15 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     ),
     setting("num.network.threads", INT, 3, at_least(1), HIGH, CLUSTER_WIDE),
     setting("queued.max.request.bytes", LONG, -1, honored=True),
-    setting("queued.max.requests", INT, 500, at_least(1), HIGH, honored=True),
+    setting(
+        "queued.max.requests",
+        INT,
+        500,
+        at_least(1),
+        HIGH,
+        gap="no request is queued: each runs when it has come (ADR 10), and a connection with too many "
+        "unanswered ones is not read; see queued.max.request.bytes for those of which a part has come",
+    ),
     setting("socket.listen.backlog.size", INT, 50, at_least(1), honored=True),
     setting("socket.receive.buffer.bytes", INT, 102_400, None, HIGH, honored=True),
     setting("socket.request.max.bytes", INT, 104_857_600, at_least(1), HIGH, honored=True),

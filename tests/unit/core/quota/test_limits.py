@@ -5,7 +5,7 @@ import pytest
 from ottla.core.metadata.quota import QuotaEntity
 from ottla.core.quota.accepts import Accepts, accept_rates, canonical_address
 from ottla.core.quota.limits import Limits
-from ottla.limits import QUOTA_METERS_MAX
+from ottla.limits import INT_MAX, QUOTA_METERS_MAX
 from tests.unit.fakes.quotas import WINDOWS
 
 KEY = "producer_byte_rate"
@@ -125,3 +125,15 @@ def test_connections_from_one_address_are_held_and_others_are_not() -> None:
     assert accepts.hold_ms(11_000, "10.0.0.1") == 0
     accepts.follow({})
     assert accepts.hold_ms(0, "10.0.0.1") == 0
+
+
+def test_new_connections_in_all_wait_for_their_rate() -> None:
+    accepts = Accepts(WINDOWS)
+    waits_ms = []
+    for _ in range(22):
+        waits_ms.append(accepts.pause_ms(0, 2))
+        accepts.taken(0)
+    assert waits_ms == [0] * 20 + [500, 1000]  # never longer than a window
+    assert accepts.pause_ms(0, INT_MAX) == 0
+    assert accepts.pause_ms(0, 0) == accepts.pause_ms(0, 1) == 1000
+    assert accepts.pause_ms(12_000, 2) == 0
