@@ -611,7 +611,7 @@ class Log:
             self.directory,
             offsets,
             self._segments,
-            start_offset=min(self.start_offset, end_offset),
+            start_offset=self._bases[0],
             end_offset=end_offset,
             offset_max=end_offset,
             rebuild_aborted=False,

@@ -126,7 +126,7 @@ class Recovery:
         if not (probe.MUTANTS and probe.mutant("M08-epochs-beyond-end")):
             self.epochs.truncate_to(end_offset)
         self.epochs.truncate_prefix(start_offset)
-        self._load_producers(start_offset, end_offset)
+        self._load_producers(end_offset)
         return end_offset
 
     # Files
@@ -317,10 +317,8 @@ class Recovery:
         missing = [one for one in (".index", ".timeindex") if stem + one not in self._names]
         if not missing and segment.base_offset not in self._rebuilt:
             return
-        log.warning(
-            "indexes are rebuilt: one is missing, or they are not surely on the disk",
-            extra={"file": segment.path(), "missing": missing},
-        )
+        why = {"file": segment.path(), "missing": missing}
+        log.warning("indexes are rebuilt: one is missing, or not surely on the disk", extra=why)
         try:
             segment.rebuild_indexes()
         except CorruptSegment as error:
@@ -478,9 +476,8 @@ class Recovery:
         behind it. (Apache Kafka believes it.)"""
         epoch = batch.partition_leader_epoch
         last_epoch = self.epochs.last_epoch
-        if self._turned is not None:
-            turned, _ = self._turned
-            if turned <= epoch and (turned > last_epoch or epoch < last_epoch):
+        if self._turned is not None and self._turned[0] <= epoch:
+            if self._turned[0] > last_epoch or epoch < last_epoch:
                 self._believe_turned()
                 last_epoch = self.epochs.last_epoch
         # What stands before a history that has begun anew is older than it.
@@ -501,14 +498,15 @@ class Recovery:
             self.epochs.is_presumed = True
         self._turned = None
 
-    def _load_producers(self, start_offset: int, end_offset: int) -> None:
+    def _load_producers(self, end_offset: int) -> None:
         offsets = snapshot_offsets(self._names)
         self.producers = restore(
             self._disk,
             self._directory,
             offsets,
             self.segments,
-            start_offset=start_offset,
+            # Also what stands before the log's start: its producers may still send it again.
+            start_offset=self.segments[0].base_offset,
             end_offset=end_offset,
             offset_max=self._trusted_offset,
             rebuild_aborted=self._shutdown is not Shutdown.CLEAN,

@@ -554,6 +554,16 @@ def test_the_producers_of_an_emptied_log_are_known_at_every_start(shutdown: Shut
     assert states == [log.producers.encode()] * 3
 
 
+@pytest.mark.parametrize("shutdown", UNCLEAN)
+def test_the_producers_of_deleted_records_are_known_as_long_as_their_batches_are(
+    shutdown: Shutdown,
+) -> None:
+    disk, log = written(10, settings=SETTINGS)
+    log.truncate_prefix(log.end_offset)
+    twin = open_log(disk, settings=SETTINGS, shutdown=shutdown, log_start=log.end_offset)
+    assert twin.producers.encode() == log.producers.encode()
+
+
 @pytest.mark.parametrize("shutdown", Shutdown)
 @pytest.mark.parametrize("is_lost", [True, False])
 @pytest.mark.parametrize("since", [1, 2, 9])
