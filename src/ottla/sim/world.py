@@ -30,8 +30,6 @@ from ottla.sim.history import (
     ConnectionEnd,
     FaultMark,
     History,
-    Life,
-    LifeMark,
     LookUp,
     Outcome,
     Read,
@@ -349,8 +347,7 @@ class _Sweep:
             for (name, partition), end in sorted(self._ends.items())
             if not self._again
             or self._read.positions.get((topics[name].topic_id, partition), 0) < end
-            if self._again < _READ_DAMAGED_MAX
-            or not (self._is_struck(name, partition) or self._may_end_in_a_gap(name))
+            if self._again < _READ_DAMAGED_MAX or not self._is_struck(name, partition)
         }
         if behind and self._again < _READ_AGAIN_MAX:
             self._again += 1
@@ -388,15 +385,6 @@ class _Sweep:
             isinstance(mark, FaultMark) and mark.partition == (topic, partition)
             for mark in self._world.history.marks
         )
-
-    def _may_end_in_a_gap(self, name: str) -> bool:
-        """A compacted log may: a power cut took a segment's batches and left the name of the next."""
-        world = self._world
-        cut = any(
-            isinstance(mark, LifeMark) and (mark.life is Life.POWER_CUT or mark.uncertain_disk)
-            for mark in world.history.marks
-        )
-        return cut and any(ask.keys and ask.topic == name for ask in world.plan.asks)
 
     def _fail(self, what: str) -> None:
         self._world.history.broken.append(f"after the healing, {what}")

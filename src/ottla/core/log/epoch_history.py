@@ -27,7 +27,7 @@ UNKNOWN: tuple[int, int] = (-1, -1)
 class EpochHistory:
     """Epochs and their start offsets, both ascending."""
 
-    __slots__ = ("_directory", "_disk", "_epochs", "_starts", "unflushed")
+    __slots__ = ("_directory", "_disk", "_epochs", "_starts", "is_presumed", "unflushed")
 
     def __init__(self, disk: Disk, directory: str, entries: list[tuple[int, int]]) -> None:
         self._disk = disk
@@ -36,11 +36,23 @@ class EpochHistory:
         self._starts = [start for _, start in entries]
         self.unflushed: bool = False
         """The file was written since somebody set this to False."""
+        self.is_presumed: bool = False
+        """The last entry is what the log's last batch says, and no other."""
 
     @property
     def last_epoch(self) -> int:
         """-1: no batch carries an epoch."""
         return self._epochs[-1] if self._epochs else NO_EPOCH
+
+    @property
+    def first_start(self) -> int:
+        """Where what is known begins; -1: nothing is known."""
+        return self._starts[0] if self._starts else -1
+
+    @property
+    def last_start(self) -> int:
+        """Where the last epoch begins; -1: there is none."""
+        return self._starts[-1] if self._starts else -1
 
     @property
     def path(self) -> str:
@@ -50,8 +62,11 @@ class EpochHistory:
         return list(zip(self._epochs, self._starts, strict=True))
 
     def assign(self, epoch: int, start_offset: int) -> None:
-        """From `start_offset` on, batches are of `epoch`. Older epochs that say otherwise go.
+        """From `start_offset` on, batches are of `epoch`. Entries that say otherwise go.
 
+        Where a newer epoch has written before (elsewhere: the log was brought here), the history
+        begins anew, and of what stands before nothing is known. Kafka keeps the entries before the
+        newer one, which then speak for its batches as well; here batches are held against them.
         After an OSError nothing has changed.
         """
         if epoch < 0 or (
@@ -59,13 +74,23 @@ class EpochHistory:
         ):
             return
         kept = min(bisect_left(self._epochs, epoch), bisect_left(self._starts, start_offset))
-        if kept < len(self._epochs) and self._epochs[kept] == epoch:
-            start_offset = min(start_offset, self._starts[kept])  # it goes on
+        if kept < len(self._starts) and self._starts[kept] < start_offset:
+            kept = 0
         epochs = [*self._epochs[:kept], epoch]
         starts = [*self._starts[:kept], start_offset]
         if not (probe.MUTANTS and probe.mutant("M06-epoch-not-kept")):
             self._write(epochs, starts)
         self._epochs, self._starts = epochs, starts
+        self.is_presumed = False
+
+    def settle(self, leader_epoch: int) -> None:
+        """Take back a last epoch that only the log's last batch tells of, if it is newer than the
+        leader's: then it was flipped. Never refused: the file is written again with what is next."""
+        if self.is_presumed and self._epochs and self._epochs[-1] > leader_epoch:
+            self._epochs.pop()
+            self._starts.pop()
+            self._save_if_possible()
+        self.is_presumed = False
 
     def end_of(self, epoch: int, log_end_offset: int) -> tuple[int, int]:
         """(the largest epoch at most `epoch`, where it ends); (-1, -1): unknown.
@@ -113,13 +138,7 @@ class EpochHistory:
         if above and (above > 1 or self._starts[0] != start_offset):
             self._epochs = self._epochs[above - 1 :]
             self._starts = [start_offset, *self._starts[above:]]
-            try:
-                self._save()
-            except OSError as error:
-                log.warning(
-                    "an epoch checkpoint can't be written; it still tells of deleted records",
-                    extra={"path": self.path, "error": str(error)},
-                )
+            self._save_if_possible()
 
     def clear(self) -> None:
         if self._epochs:
@@ -130,6 +149,15 @@ class EpochHistory:
     def _save(self) -> None:
         # A file that could not be written says too much, which the next start finds out.
         self._write(self._epochs, self._starts)
+
+    def _save_if_possible(self) -> None:
+        try:
+            self._save()
+        except OSError as error:
+            log.warning(
+                "an epoch checkpoint can't be written; it still tells of what is gone",
+                extra={"path": self.path, "error": str(error)},
+            )
 
     def _write(self, epochs: list[int], starts: list[int]) -> None:
         entries = zip(epochs, starts, strict=True)

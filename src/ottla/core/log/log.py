@@ -30,6 +30,7 @@ from ottla.core.log.recovery import Recovery, Shutdown
 from ottla.core.log.retention import expired_by_policy, expired_by_start
 from ottla.core.log.segment import (
     DELETED,
+    RELATIVE_OFFSET_MAX,
     CorruptSegment,
     Entry,
     Segment,
@@ -158,7 +159,7 @@ class Log:
         """The log in `directory`, which is created when it is not there.
 
         `jitter_ms` is taken off segment.ms, so that not all logs begin new segments at once.
-        `cleaned_offset`: as checkpointed; a log that was ever compacted may have gaps.
+        `cleaned_offset`: as checkpointed; a log that was ever compacted may have gaps before it.
         """
         names = disk.names(directory)
         is_new = not any(name.endswith(".log") for name in names)
@@ -171,7 +172,8 @@ class Log:
             shutdown=shutdown,
             recovery_point=recovery_point,
             index_interval_bytes=settings.index_interval_bytes,
-            is_contiguous=not settings.cleanup_compact and cleaned_offset is None,
+            is_compacted=settings.cleanup_compact or cleaned_offset is not None,
+            cleaned_offset=cleaned_offset or 0,
             now_ms=now_ms,
         )
         end_offset = recovery.run(log_start)
@@ -274,9 +276,9 @@ class Log:
             prefix = _PREFIX.pack(base_offset, size_bytes - LOG_OVERHEAD_BYTES, leader_epoch)
             chunks = (prefix, data[16:])
             max_ms, append_ms = header.max_timestamp, NO_TIMESTAMP
-        segment = self._segment_for(size_bytes, last_offset, max_ms, now_ms)
+        segment = self._segment_for(size_bytes, base_offset, last_offset, max_ms, now_ms)
         if leader_epoch != self.epochs.last_epoch:
-            # Also an older one: a flipped epoch at the end of what was recovered was believed.
+            # Also an older one: a log that was brought here has been written in others.
             self.epochs.assign(leader_epoch, base_offset)
         if probe.MUTANTS and probe.mutant("M75-sequence-before-write") and has_producer:
             self.producers.appended(header, base_offset, last_offset, max_ms)
@@ -322,7 +324,7 @@ class Log:
     def _append_as_it_is(self, batch: Batch, now_ms: int) -> None:
         assert batch.data is not None
         segment = self._segment_for(
-            batch.size_bytes, batch.last_offset, batch.max_timestamp, now_ms, batch.base_offset
+            batch.size_bytes, batch.base_offset, batch.last_offset, batch.max_timestamp, now_ms
         )
         self.begin_epoch(batch.partition_leader_epoch, batch.base_offset)
         segment.append((batch.data,), batch.size_bytes, batch.last_offset, batch.max_timestamp)
@@ -343,7 +345,7 @@ class Log:
             )
 
     def _segment_for(
-        self, size_bytes: int, last_offset: int, max_ms: int, now_ms: int, base_offset: int = -1
+        self, size_bytes: int, base_offset: int, last_offset: int, max_ms: int, now_ms: int
     ) -> Segment:
         """The active segment, a new one where the batch has no place in the old."""
         settings = self._settings
@@ -357,7 +359,10 @@ class Log:
             active.size_bytes
             and active.age_ms(now_ms, max_ms) > self._segment_ms() - self._jitter_ms
         ):
-            active = self._roll(max(base_offset, self.end_offset), now_ms)
+            # Where the log ends, not where the batch begins: a recovery takes a gap before a segment
+            # for a loss. Only a gap that no segment has room for is left there.
+            fits = last_offset - self.end_offset <= RELATIVE_OFFSET_MAX
+            active = self._roll(self.end_offset if fits else base_offset, now_ms)
         return active
 
     def _segment_ms(self) -> int:
@@ -606,7 +611,7 @@ class Log:
             self.directory,
             offsets,
             self._segments,
-            start_offset=min(self.start_offset, end_offset),
+            start_offset=self._bases[0],
             end_offset=end_offset,
             offset_max=end_offset,
             rebuild_aborted=False,

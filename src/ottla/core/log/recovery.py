@@ -24,6 +24,7 @@ from ottla.core.log.producer_state import ProducerState
 from ottla.core.log.segment import (
     CLEANED,
     DELETED,
+    REBUILT,
     SWAP,
     CorruptSegment,
     Entry,
@@ -40,6 +41,7 @@ from ottla.core.log.snapshot import (
 from ottla.core.port import Disk, File
 from ottla.record.batch import Batch, crc_is_right
 from ottla.record.legacy import entry_crc_is_right
+from ottla.types import NO_EPOCH
 
 log: Final = logging.getLogger(__name__)
 
@@ -59,14 +61,16 @@ class Recovery:
     __slots__ = (
         "_directory",
         "_disk",
+        "_gaps_end",
         "_index_interval_bytes",
-        "_is_contiguous",
+        "_is_compacted",
         "_names",
         "_now_ms",
+        "_rebuilt",
         "_recovery_point",
-        "_risen",
         "_shutdown",
         "_trusted_offset",
+        "_turned",
         "epochs",
         "producers",
         "segments",
@@ -81,23 +85,28 @@ class Recovery:
         shutdown: Shutdown,
         recovery_point: int,
         index_interval_bytes: int,
-        is_contiguous: bool,
+        is_compacted: bool,
+        cleaned_offset: int,
         now_ms: int,
     ) -> None:
-        """`is_contiguous`: no compaction ever left a gap between the offsets of two segments."""
+        """`is_compacted`: there may be gaps between its batches. `cleaned_offset`: before it, also
+        between the last batch of a segment and the next segment."""
         self._disk = disk
         self._directory = directory
         self._names = set(names)
         self._shutdown = shutdown
         self._recovery_point = recovery_point
         self._index_interval_bytes = index_interval_bytes
-        self._is_contiguous = is_contiguous
+        self._is_compacted = is_compacted
+        # What was compacted in another directory may have been flushed since, and be known by that.
+        self._gaps_end = max(cleaned_offset, recovery_point) if is_compacted else 0
         self._now_ms = now_ms
+        self._rebuilt: set[int] = set()  # base offsets: whose indexes may not be on the disk
         self.segments: list[Segment] = []
         self.epochs = EpochHistory(disk, directory, [])
         self.producers = ProducerState(0)
         self._trusted_offset: int = 0  # snapshots above it are not believed
-        self._risen: tuple[int, int] | None = None  # (epoch, offset) that the next batch confirms
+        self._turned: tuple[int, int] | None = None  # (epoch, offset) that the next batch confirms
 
     def run(self, log_start: int) -> int:
         """Fill `segments` (at least one), `epochs` and `producers`; returns the end offset."""
@@ -109,19 +118,15 @@ class Recovery:
             end_offset = self._begin_at(log_start)
             rebuild_epochs = False
         start_offset = max(log_start, self.segments[0].base_offset)
-        history = self.epochs.entries()
-        if history and start_offset < min(history[0][1], end_offset):
-            # The log's start went back, as its checkpoint was lost, and the history did not.
-            rebuild_epochs = True
-        if rebuild_epochs:
+        if rebuild_epochs or self._lacks_epochs(start_offset, end_offset):
             self.epochs.clear()
-            self._risen = None
+            self._turned = None
             self._rebuild_epochs()
-        self._believe_risen()
+        self._presume_turned()
         if not (probe.MUTANTS and probe.mutant("M08-epochs-beyond-end")):
             self.epochs.truncate_to(end_offset)
         self.epochs.truncate_prefix(start_offset)
-        self._load_producers(start_offset, end_offset)
+        self._load_producers(end_offset)
         return end_offset
 
     # Files
@@ -144,6 +149,11 @@ class Recovery:
 
     def _settle_renamed(self) -> None:
         for name in sorted(self._names):
+            rebuilt = base_offset_of(name, REBUILT)
+            if rebuilt is not None and self._shutdown is not Shutdown.CLEAN:
+                self._rebuilt.add(rebuilt)
+                if f"{rebuilt:020d}.log" in self._names:
+                    continue
             # A metadata log's deleted snapshots are its own affair.
             if name.endswith(DELETED) and ".checkpoint" not in name:
                 self._remove(name)
@@ -278,14 +288,15 @@ class Recovery:
         return end_offset
 
     def _rescan_from(self, first: int) -> None:
-        """Test the segments from `first` on; behind the first damage or gap, nothing is kept."""
+        """Test the segments from `first` on; behind the first damage or gap, nothing is kept, but
+        for the gaps that compaction has left: no segment that is begun here leaves one before it."""
         end_offset = -1
         for at in range(first, len(self.segments)):
             segment = self.segments[at]
             is_gap = end_offset not in (-1, segment.base_offset)
             if probe.MUTANTS and probe.mutant("M02-gap-believed"):
                 is_gap = False
-            if self._is_contiguous and is_gap:
+            if is_gap and segment.base_offset > self._gaps_end:
                 # The end of the segment before it was lost, and lost so that no batch is torn.
                 self._drop_from(at)
                 return
@@ -302,16 +313,17 @@ class Recovery:
     def _rebuild_missing(self, segment: Segment) -> None:
         if segment.size_bytes == 0:
             return
-        for suffix in (".index", ".timeindex"):
-            name = f"{segment.base_offset:020d}{suffix}"
-            if name not in self._names:
-                log.warning("a missing index is rebuilt", extra={"file": self._path(name)})
-                try:
-                    segment.rebuild_indexes()
-                except CorruptSegment as error:
-                    # Sealed and damaged: what is readable stays readable.
-                    log.error("a segment is damaged", extra={"problem": str(error)})
-                return
+        stem = f"{segment.base_offset:020d}"
+        missing = [one for one in (".index", ".timeindex") if stem + one not in self._names]
+        if not missing and segment.base_offset not in self._rebuilt:
+            return
+        why = {"file": segment.path(), "missing": missing}
+        log.warning("indexes are rebuilt: one is missing, or not surely on the disk", extra=why)
+        try:
+            segment.rebuild_indexes()
+        except CorruptSegment as error:
+            # Sealed and damaged: what is readable stays readable.
+            log.error("a segment is damaged", extra={"problem": str(error)})
 
     def _rescan_all(self, segment: Segment, damage: CorruptSegment) -> int:
         """The last index entry leads to no batch that can be believed: begin at the front."""
@@ -329,7 +341,7 @@ class Recovery:
         Only the last batch can be one. What is damaged further in front was damaged since, and
         stays: what stands behind it was acknowledged.
         """
-        tail = _Tail(segment, is_contiguous=self._is_contiguous, first=first)
+        tail = _Tail(segment, is_contiguous=not self._is_compacted, first=first)
         torn: CorruptSegment | None = None
         # Indexed only when it stays: a time index must not end with a batch that was cut.
         last: tuple[int, int, int, int] | None = None
@@ -414,7 +426,9 @@ class Recovery:
         segment.create_files()
         self.segments.append(segment)
         self.epochs.clear()
-        self._risen = None
+        self._turned = None
+        # The next start would believe a snapshot of just there: it is of the segment's base then.
+        self._trusted_offset = log_start
         return log_start
 
     # Epochs and producers
@@ -433,6 +447,23 @@ class Recovery:
         self.epochs = EpochHistory(self._disk, self._directory, entries)
         return True
 
+    def _lacks_epochs(self, start_offset: int, end_offset: int) -> bool:
+        """Did the log's start go back, as its checkpoint was lost, and the history did not? One that
+        has begun anew, in an older epoch than the batch before, has nothing to say of that one."""
+        first_epoch, first_offset = next(iter(self.epochs.entries()), (-1, 0))
+        if start_offset >= min(first_offset, end_offset):
+            return False
+        before = first_offset - 1
+        at = max(at for at, one in enumerate(self.segments) if one.base_offset <= before)
+        try:
+            found = self.segments[at].find(before)
+            if found is None:
+                return True
+            entry = self.segments[at].entry_at(found.position, found.size_bytes)
+        except CorruptSegment:
+            return True
+        return isinstance(entry, Batch) and entry.partition_leader_epoch <= first_epoch
+
     def _rebuild_epochs(self) -> None:
         for segment in self.segments:
             for _, entry in segment.walk():
@@ -440,28 +471,42 @@ class Recovery:
                     self._note_epoch(entry)
 
     def _note_epoch(self, batch: Batch) -> None:
-        """A new epoch is believed when the next batch is of no older one: no checksum covers it, and
-        a flipped one would speak for everything behind it. (Apache Kafka believes it.)"""
+        """A turn of the epoch, nearly always to a newer one, is believed when the next batch does not
+        take it back: no checksum covers the epoch, and a flipped one would speak for everything
+        behind it. (Apache Kafka believes it.)"""
         epoch = batch.partition_leader_epoch
-        if self._risen is not None and self._risen[0] <= epoch:
-            self._believe_risen()
-        rises = epoch > self.epochs.last_epoch
-        self._risen = (epoch, batch.base_offset) if rises else None
+        last_epoch = self.epochs.last_epoch
+        if self._turned is not None and self._turned[0] <= epoch:
+            if self._turned[0] > last_epoch or epoch < last_epoch:
+                self._believe_turned()
+                last_epoch = self.epochs.last_epoch
+        # What stands before a history that has begun anew is older than it.
+        since = self.epochs.first_start if epoch > last_epoch else self.epochs.last_start + 1
+        turns = epoch not in (NO_EPOCH, last_epoch) and batch.base_offset >= since
+        self._turned = (epoch, batch.base_offset) if turns else None
 
-    def _believe_risen(self) -> None:
-        # The log's last batch has none behind it: `Log.append` finds out.
-        if self._risen is not None:
-            self.epochs.assign(*self._risen)
-            self._risen = None
+    def _believe_turned(self) -> None:
+        if self._turned is not None:
+            self.epochs.assign(*self._turned)
+            self._turned = None
 
-    def _load_producers(self, start_offset: int, end_offset: int) -> None:
+    def _presume_turned(self) -> None:
+        """The log's last batch has none behind it: whoever knows the leader's epoch finds out. An
+        older one is not even presumed: next to it, all that the history tells would be lost."""
+        if self._turned is not None and self._turned[0] > self.epochs.last_epoch:
+            self._believe_turned()
+            self.epochs.is_presumed = True
+        self._turned = None
+
+    def _load_producers(self, end_offset: int) -> None:
         offsets = snapshot_offsets(self._names)
         self.producers = restore(
             self._disk,
             self._directory,
             offsets,
             self.segments,
-            start_offset=start_offset,
+            # Also what stands before the log's start: its producers may still send it again.
+            start_offset=self.segments[0].base_offset,
             end_offset=end_offset,
             offset_max=self._trusted_offset,
             rebuild_aborted=self._shutdown is not Shutdown.CLEAN,

@@ -48,6 +48,10 @@ CLEANED: Final = ".cleaned"
 SWAP: Final = ".swap"
 """Appended to the names of what compaction writes, until it is complete, and until it is in place."""
 
+REBUILT: Final = ".rebuilt" + DELETED
+"""The name of an empty file: until the next clean stop, the segment's indexes may not be on the disk.
+Who does not know it removes it at the next start."""
+
 _SUFFIXES: Final = (".log", ".index", ".timeindex", ".txnindex")
 _SCAN_BYTES: Final = 8192
 """What a look-up reads at once: the gap between two index entries, and some."""
@@ -654,8 +658,16 @@ class Segment:
     # Trust
 
     def rebuild_indexes(self) -> None:
-        """Build both indexes anew from the batches' headers."""
+        """Build both indexes anew from the batches' headers.
+
+        They are new files, made after `REBUILT`: of a directory's names, a power cut takes the last
+        ones. Where indexes are seen afterwards that did not reach the disk, so is that.
+        """
         try:
+            self._disk.open(self.path(REBUILT)).close()
+            self._offsets = self._times = None
+            for suffix in (".index", ".timeindex"):
+                self._disk.remove(self.path(suffix))
             self.begin_rebuild()
             for position, entry in self.walk():
                 end_offset = entry.next_offset

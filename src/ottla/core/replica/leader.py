@@ -110,6 +110,8 @@ class Leader:
         self.leader_epoch = image.leader_epoch
         if self.error is not ErrorCode.KAFKA_STORAGE_ERROR:
             leads = image.leader == node_id
+            if leads:
+                self.log.epochs.settle(image.leader_epoch)
             self.error = None if leads else ErrorCode.NOT_LEADER_OR_FOLLOWER
 
     def append(self, batch: ValidBatch, now_ms: int) -> Appended | Refused:

@@ -61,9 +61,6 @@ def _final_reading(ledger: Ledger) -> Iterator[Violation]:
             if started in reached and entry.offset > reached[started][0]:
                 reached[started] = (entry.offset, reached[started][1])
     for (topic, partition), (end, read) in reached.items():
-        story = ledger.stories.get((read.topic_id, partition))
-        if story is not None and story.is_compacted and ledger.had_power_cuts:
-            continue  # it may end in a gap: a segment's batches are lost, the next one's name is not
         if end < read.high_watermark and (topic, partition) not in ledger.flipped:
             text = f"{topic}-{partition}: the last reading ends at {end} of {read.high_watermark}"
             yield Violation(PROMISE, read.ended_us, text)

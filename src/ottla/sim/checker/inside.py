@@ -103,8 +103,11 @@ def _log_problems(log: Log, *, expires: bool) -> Iterator[str]:
     producers = ProducerState(log.start_offset)
     for batch in log.batches(log.start_offset, log.end_offset):
         start = max(batch.base_offset, log.start_offset)
-        if not epochs or batch.partition_leader_epoch != epochs[-1][0]:
-            epochs.append((batch.partition_leader_epoch, start))
+        epoch = batch.partition_leader_epoch
+        if epochs and epoch < epochs[-1][0]:
+            epochs.clear()  # a disk that lied has lost newer epochs' records in the metadata log
+        if not epochs or epoch != epochs[-1][0]:
+            epochs.append((epoch, start))
         producers.observe(batch)
     kept = log.epochs.entries()
     while kept and kept[-1][1] >= log.end_offset:

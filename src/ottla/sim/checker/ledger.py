@@ -162,7 +162,6 @@ class Ledger:
         "_deletes",
         "_ids",
         "flipped",
-        "had_power_cuts",
         "history",
         "producers_expire",
         "senders",
@@ -191,7 +190,6 @@ class Ledger:
             if isinstance(mark, FlushMark):
                 self._story(mark.topic, mark.topic_id, mark.partition).flushed(mark)
         cuts, ack_cuts = _cuts(history)
-        self.had_power_cuts = bool(cuts)
         flushing = _flushing_topics(history)
         compacting = _compacting_topics(history)
         self.flipped = _flipped(history)

@@ -46,7 +46,8 @@ def test_an_unknown_history_answers_nothing() -> None:
         (8, 40, [(2, 10), (5, 20), (7, 30), (8, 40)]),
         (8, 30, [(2, 10), (5, 20), (8, 30)]),
         (8, 15, [(2, 10), (8, 15)]),
-        (6, 40, [(2, 10), (5, 20), (6, 40)]),
+        (6, 40, [(6, 40)]),
+        (6, 30, [(2, 10), (5, 20), (6, 30)]),
         (-1, 40, [(2, 10), (5, 20), (7, 30)]),
     ],
 )
@@ -99,10 +100,30 @@ def test_the_file_says_what_the_history_says() -> None:
             assert checkpoint.parse_epochs("x", data) == epochs.entries(), at
 
 
-def test_an_older_epoch_that_writes_takes_back_a_newer_one() -> None:
-    known = history((0, 0), (3, 10), (1 << 24, 12))
+def test_an_older_epoch_that_writes_behind_a_newer_one_begins_the_history_anew() -> None:
+    known = history((0, 0), (3, 10), (5, 12))
     known.assign(3, 13)
-    assert known.entries() == [(0, 0), (3, 10)]
-    known.assign(2, 14)
-    assert known.entries() == [(0, 0), (2, 14)]
+    assert known.entries() == [(3, 13)]
+    assert [known.stretch_of(offset) for offset in (9, 12, 13)] == [
+        (-1, 13),
+        (-1, 13),
+        (3, 1 << 63),
+    ]
+    known.assign(4, 14)
+    assert known.entries() == [(3, 13), (4, 14)]
     known.check_invariants(14)
+
+
+def test_a_presumed_epoch_is_taken_back_when_the_leader_is_of_an_older_one() -> None:
+    for leader_epoch, after in (
+        (3, [(0, 0), (3, 10)]),
+        (1 << 24, [(0, 0), (3, 10), (1 << 24, 12)]),
+    ):
+        for is_presumed in (True, False):
+            known = history((0, 0), (3, 10), (1 << 24, 12))
+            known.is_presumed = is_presumed
+            known.settle(leader_epoch)
+            whole = [(0, 0), (3, 10), (1 << 24, 12)]
+            assert known.entries() == (after if is_presumed else whole)
+            known.settle(0)
+            assert known.entries() == (after if is_presumed else whole)

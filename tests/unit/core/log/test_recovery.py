@@ -208,12 +208,13 @@ def test_a_damaged_index_is_never_believed(
 ) -> None:
     disk, log = written(60, value_bytes=900, settings=INDEXED, close=True)
     sync_all(disk, log)
+    truth = state_of(log)
     paths = sorted(name for name in disk.files() if name.endswith(suffix))
     path = paths[0] if which == "first" else paths[-1]
     assert len(disk.files()[path]) >= 24
     disk.put(path, SPOILED[spoil](disk.files()[path]))
     twin = open_log(disk, settings=INDEXED, shutdown=shutdown, recovery_point=log.recovery_point)
-    assert state_of(twin) == state_of(log)
+    assert state_of(twin) == truth
     for offset in range(120):
         piece = twin.slice(offset, 120, 1, at_least_one=True)
         assert piece is not None
@@ -458,6 +459,7 @@ def test_a_flipped_epoch_speaks_for_its_own_batch_alone(flipped: int, is_lost: b
         disk.remove(f"{DIRECTORY}/leader-epoch-checkpoint")
     twin = open_log(disk, settings=SETTINGS, shutdown=Shutdown.POWER_LOST)
     assert twin.end_offset == 58
+    twin.epochs.settle(7)
     append(twin, batch_bytes(), epoch=7)
     if is_lost and flipped == 0:
         assert twin.epochs.entries() == [(0, 2), *truth[1:]]
@@ -470,4 +472,120 @@ def test_a_flipped_epoch_speaks_for_its_own_batch_alone(flipped: int, is_lost: b
             piece = twin.slice(offset, 59, 1, at_least_one=True)
             assert piece is not None
             assert piece.size_bytes
+    twin.check_invariants()
+
+
+@pytest.mark.parametrize(
+    ("cleaned_offset", "recovery_point", "believed"),
+    [(None, 0, False), (0, 0, False), (10, 0, False), (11, 0, True), (None, 11, True)],
+)
+def test_a_gap_between_segments_is_a_loss_unless_compaction_may_have_left_it(
+    cleaned_offset: int | None, recovery_point: int, believed: bool
+) -> None:
+    disk, log = written(0, settings=replace(SMALL_SEGMENTS, cleanup_compact=True))
+    while log.segment_count < 4:
+        append(log)
+    bases = [segment.base_offset for segment in log.segments]
+    assert bases == [0, 11, 22, 33]
+    path = f"{DIRECTORY}/{0:020d}.log"
+    disk.put(path, disk.files()[path][: -len(contents(log)[10])])  # batch 10, to the byte
+    twin = Log.open(
+        disk,
+        DIRECTORY,
+        settings=log.settings,
+        now_ms=NOW_MS,
+        shutdown=Shutdown.POWER_LOST,
+        recovery_point=recovery_point,
+        log_start=0,
+        jitter_ms=0,
+        cleaned_offset=cleaned_offset,
+    )
+    assert [segment.base_offset for segment in twin.segments] == (bases if believed else [0])
+    assert twin.end_offset == (log.end_offset if believed else 10)
+    twin.check_invariants()
+
+
+def test_no_segment_begins_behind_a_gap() -> None:
+    _, log = written(0)
+    for offset in range(0, 100, 3):
+        log.append_batches(batch_bytes(base_offset=offset, leader_epoch=0), now_ms=NOW_MS)
+    log.append_batches(batch_bytes(base_offset=1 << 40, leader_epoch=0), now_ms=NOW_MS)
+    ends = [segment.end_offset() for segment in log.segments]
+    bases = [segment.base_offset for segment in log.segments]
+    assert len(bases) > 3
+    assert bases[1:-1] == ends[:-2]
+    assert bases[-1] == 1 << 40  # no segment has room for that gap
+    log.check_invariants()
+
+
+@pytest.mark.parametrize("shutdown", UNCLEAN)
+@pytest.mark.parametrize("lost", [".index", ".timeindex"])
+def test_a_rebuilt_index_is_not_believed_before_it_is_surely_on_the_disk(
+    shutdown: Shutdown, lost: str
+) -> None:
+    disk, log = written(60, value_bytes=900, settings=INDEXED, close=True)
+    sync_all(disk, log)
+    point = log.recovery_point
+    disk.remove(f"{DIRECTORY}/{0:020d}{lost}")
+    open_log(disk, settings=INDEXED, shutdown=Shutdown.POWER_LOST, recovery_point=point)
+    times = f"{DIRECTORY}/{0:020d}.timeindex"
+    disk.put(times, disk.files()[times][:12])  # a power cut takes the rest, or none of it
+    twin = open_log(disk, settings=INDEXED, shutdown=shutdown, recovery_point=point)
+    wanted = [one.max_timestamp for one in twin.batches(0, twin.segments[1].base_offset)]
+    for at, time_ms in enumerate(wanted):
+        found = twin.offset_for_timestamp(time_ms, twin.end_offset)
+        assert found is not None
+        assert found.offset <= 2 * at + 1
+    twin.close(NOW_MS)
+    open_log(disk, settings=INDEXED, recovery_point=twin.end_offset)
+    assert not [name for name in disk.names(DIRECTORY) if "rebuilt" in name]
+
+
+@pytest.mark.parametrize("shutdown", UNCLEAN)
+def test_the_producers_of_an_emptied_log_are_known_at_every_start(shutdown: Shutdown) -> None:
+    disk, log = written(10, close=True)
+    for name in disk.names(DIRECTORY)[1:]:
+        if name.endswith(".log") and int(name[:20]):
+            disk.remove(f"{DIRECTORY}/{name}")
+    states = []
+    for _ in range(3):
+        twin = open_log(disk, settings=SMALL_SEGMENTS, shutdown=shutdown, log_start=log.end_offset)
+        states.append(twin.producers.encode())
+    assert states == [log.producers.encode()] * 3
+
+
+@pytest.mark.parametrize("shutdown", UNCLEAN)
+def test_the_producers_of_deleted_records_are_known_as_long_as_their_batches_are(
+    shutdown: Shutdown,
+) -> None:
+    disk, log = written(10, settings=SETTINGS)
+    log.truncate_prefix(log.end_offset)
+    twin = open_log(disk, settings=SETTINGS, shutdown=shutdown, log_start=log.end_offset)
+    assert twin.producers.encode() == log.producers.encode()
+
+
+@pytest.mark.parametrize("shutdown", Shutdown)
+@pytest.mark.parametrize("is_lost", [True, False])
+@pytest.mark.parametrize("since", [1, 2, 9])
+def test_a_log_from_elsewhere_is_read_whole_when_an_older_epoch_writes_on(
+    shutdown: Shutdown, is_lost: bool, since: int
+) -> None:
+    disk, log = written(29)  # epochs 0 to 7
+    for _ in range(since):
+        append(log, epoch=3)
+    log.close(NOW_MS)
+    if is_lost:
+        disk.remove(f"{DIRECTORY}/leader-epoch-checkpoint")
+    twin = open_log(disk, settings=SMALL_SEGMENTS, shutdown=shutdown)
+    twin.epochs.settle(3)
+    if is_lost and since == 1:  # nothing yet tells that last batch from one that is damaged
+        append(twin, epoch=3)
+    for offset in range(twin.end_offset):
+        piece = twin.slice(offset, twin.end_offset, 1, at_least_one=True)
+        assert piece is not None
+        assert piece.size_bytes
+    ((epoch, start),) = twin.epochs.entries()
+    assert (epoch, start - 58) == (3, 1 if is_lost and since == 1 else 0)
+    assert twin.epochs.end_of(7, twin.end_offset) == (-1, -1)
+    assert twin.epochs.end_of(3, twin.end_offset) == (3, twin.end_offset)
     twin.check_invariants()
