@@ -70,7 +70,8 @@ class Node:
         """
         self.current.image = self.current.image.fold(self.metadata_log.replay())
         effects = self._obey_configs(now_ms)
-        effects += self.quotas.follow(self.current.image.quotas)
+        if not (probe.MUTANTS and probe.mutant("KIP546-not-obeyed-after-start")):
+            effects += self.quotas.follow(self.current.image.quotas)
         effects += self.controller.start(now_ms)
         effects += provide_topics(
             now_ms, self.controller, self.topics_wanted, self.defaults, self.entropy
@@ -97,32 +98,29 @@ class Node:
         return -1 if broker is None else broker.epoch
 
     def step(self, now_ms: int, event: Event) -> list[Effect]:
-        if not self.quotas.is_set:
-            return self._step(now_ms, event)
-        began_ns = self.stopwatch.spent_ns()
-        effects = self._step(now_ms, event)
-        received = event.call if isinstance(event, Received) else None
-        spent_ns = self.stopwatch.spent_ns() - began_ns
-        return self.quotas.charge(now_ms, effects, received, spent_ns)
-
-    def _step(self, now_ms: int, event: Event) -> list[Effect]:
+        is_metered = self.quotas.is_set
+        began_ns = self.stopwatch.spent_ns() if is_metered else 0
         match event:
             case Received():
                 self.replicas.is_busy = True
-                return self.routes.handle(now_ms, event.call, event.message)
+                effects = self.routes.handle(now_ms, event.call, event.message)
             case Flushed():
-                return self._flushed(now_ms, event)
+                effects = self._flushed(now_ms, event)
             case Ticked():
                 effects = self.waiting.expire(now_ms)
                 effects += self.replicas.tick(now_ms)
                 effects += self.groups.tick(now_ms)
                 effects += self._tell_places(now_ms)
-                return effects
             case Disconnected():
                 self.waiting.drop_connection(event.connection_id)
-                return []
+                effects = []
             case _:
                 assert_never(event)
+        if not is_metered:
+            return effects
+        received = event.call if isinstance(event, Received) else None
+        spent_ns = self.stopwatch.spent_ns() - began_ns
+        return self.quotas.charge(now_ms, effects, received, spent_ns)
 
     def next_deadline_ms(self) -> int | None:
         """When `Ticked` is wanted next; None: never."""

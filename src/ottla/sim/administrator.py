@@ -3,7 +3,7 @@
 What it asks names topics as it knows them: to delete one it first learns its id, so that a late
 request never meets a successor of the same name.
 
-Elsewhere: what it asks of groups, `steward.py`; all other questions, `inquirer.py`.
+Elsewhere: what it asks of groups, `steward.py`, and of quotas, `quartermaster.py`; all other questions, `inquirer.py`.
 """
 
 from collections.abc import Callable
@@ -29,6 +29,7 @@ from ottla.sim.history import (
 )
 from ottla.sim.network import Wire
 from ottla.sim.plan import Ask, ClientPlan, Verb
+from ottla.sim.quartermaster import UNCERTAIN, Quartermaster
 from ottla.sim.steward import Steward
 from ottla.types import ZERO_UUID
 from ottla.wire.api import (
@@ -43,6 +44,7 @@ from ottla.wire.api import (
     Message,
 )
 from ottla.wire.message import alter_configs, incremental_alter_configs
+from ottla.wire.message.alter_client_quotas import AlterClientQuotasRequest
 from ottla.wire.message.create_partitions import (
     CreatePartitionsRequest,
     CreatePartitionsResponse,
@@ -94,8 +96,6 @@ _TAKE_AWAY: Final = 1
 IMPOSSIBLE: Final = "bad"
 """A value that no setting takes that a world alters."""
 
-_UNCERTAIN: Final = frozenset({ErrorCode.REQUEST_TIMED_OUT, ErrorCode.KAFKA_STORAGE_ERROR})
-
 
 @final
 class Administrator(Client):
@@ -108,6 +108,7 @@ class Administrator(Client):
     ) -> None:
         super().__init__(plan, events, wire, connect, history)
         self.steward = Steward(self)
+        self.quartermaster = Quartermaster(self)
 
     def ask(self, ask: Ask) -> None:
         known = self.topics.get(ask.topic)
@@ -129,6 +130,8 @@ class Administrator(Client):
                 self.alter(ask.topic, changes, whole=ask.verb is Verb.REPLACE)
             case Verb.INQUIRE:
                 self.inquire(ask, known)
+            case Verb.QUOTA | Verb.QUOTAS:
+                self.quartermaster.ask(ask)
             case _ if ask.group:
                 self.steward.ask(ask)
             case _:
@@ -289,8 +292,14 @@ class Administrator(Client):
         """One of the other questions there are."""
         api_key, version, question = inquirer.QUESTIONS[ask.count % len(inquirer.QUESTIONS)]
         op = Inquiry(self.number, self.events.now_us, api_key=api_key, about=ask.topic)
+        request = question(inquirer.subject(ask.topic, known, ask.partition))
+        altered = []
+        if isinstance(request, AlterClientQuotasRequest):
+            altered = self.quartermaster.noted(request)
 
         def read(answer: Message) -> int:
+            if altered:
+                self.quartermaster.end(altered, answer)
             op.problem = inquirer.problem(answer)
             if isinstance(answer, DescribeTopicPartitionsResponse):
                 for topic in answer.topics:
@@ -299,8 +308,11 @@ class Administrator(Client):
                         op.topic_id, op.partitions = topic.topic_id, len(topic.partitions)
             return ErrorCode.NONE
 
-        request = question(inquirer.subject(ask.topic, known, ask.partition))
-        self._do(op, api_key, version, request, Message, read)
+        def then() -> None:
+            if op.outcome is Outcome.INFO:
+                self.quartermaster.end(altered, None)
+
+        self._do(op, api_key, version, request, Message, read, then)
 
     def _do(
         self,
@@ -322,7 +334,7 @@ class Administrator(Client):
             else:
                 error = ErrorCode(read(answer))
                 outcome = Outcome.OK if error is ErrorCode.NONE else Outcome.FAIL
-                op.end(self.events.now_us, Outcome.INFO if error in _UNCERTAIN else outcome, error)
+                op.end(self.events.now_us, Outcome.INFO if error in UNCERTAIN else outcome, error)
             if then is not None:
                 then()
 

@@ -61,6 +61,9 @@ GROUP: Final = "bygone"
 GONE: Final = 7
 """A broker that was alive when the directory was formatted, and never comes."""
 
+QUOTAS: Final = {"producer_byte_rate": 1_000.0, "request_percentage": 20.0}
+"""Of the user `ann`."""
+
 _SHARE: Final = 0.25
 _NODE: Final = 1  # what a broker is called that is given no number
 _FENCED: Final = 8
@@ -211,9 +214,9 @@ def _quotas() -> Iterator[MetadataRecord]:
     """Of people who are not here."""
     yield ProducerIdsRecord(broker_id=GONE, broker_epoch=1, next_producer_id=5_000)
     user, client = EntityData("user", "ann"), EntityData("client-id", None)
-    yield ClientQuotaRecord([user], "producer_byte_rate", 1_000.0)
+    for key, value in QUOTAS.items():
+        yield ClientQuotaRecord([user], key, value)
     yield ClientQuotaRecord([user, client], "consumer_byte_rate", 2_000.0)
-    yield ClientQuotaRecord([user], "request_percentage", 20.0)
     yield ClientQuotaRecord([user, client], "consumer_byte_rate", 0.0, remove=True)
 
 

@@ -16,9 +16,11 @@ from ottla.sim.clock import Events
 from ottla.sim.history import History
 from ottla.sim.network import Connection, Wire
 from ottla.sim.plan import ClientPlan
+from ottla.sim.quota_operation import Metered
 from ottla.types import Payload, Uuid
-from ottla.wire.api import METADATA, Message
+from ottla.wire.api import APIS, METADATA, Message
 from ottla.wire.client import ClientConnection
+from ottla.wire.message.fetch import FetchResponse
 from ottla.wire.message.metadata import MetadataRequest, MetadataResponse, MetadataResponseTopic
 
 M = TypeVar("M", bound=Message)
@@ -27,6 +29,11 @@ Done = Callable[[Message | None], None]
 Connect = Callable[["Client"], Connection | None]
 
 METADATA_VERSION: Final = 12
+
+_LENGTH_BYTES: Final = 4
+
+_TELLING: Final[dict[tuple[int, int], bool]] = {}
+"""By API and version: found out once, the same in every world."""
 
 RECONNECT_US: Final = 100_000
 """How long a client waits before it tries to connect again."""
@@ -56,7 +63,7 @@ class Client:
         self.connection: Connection | None = None
         self._connect = connect
         self._codec = ClientConnection(None)
-        self._waiting: dict[int, Done] = {}
+        self._waiting: dict[int, tuple[Done, Metered]] = {}
         self._queued: list[tuple[int, int, Message, Done]] = []
         self._connecting = False
         self._opening = False
@@ -116,9 +123,11 @@ class Client:
         if connection is not self.connection:
             return
         for correlation_id, message in self._codec.received(data):
-            done = self._waiting.pop(correlation_id, None)
-            if done is not None:
+            waiting = self._waiting.pop(correlation_id, None)
+            if waiting is not None:
                 self.busy -= 1
+                done, metered = waiting
+                self._meter(metered, message)
                 done(message)
         if connection is self.connection and self._opening and self._codec.negotiated:
             self._opening = False
@@ -130,7 +139,7 @@ class Client:
         self.connection = None
         self._opening = False
         waiting, self._waiting = self._waiting, {}
-        for done in waiting.values():
+        for done, _ in waiting.values():
             self.busy -= 1
             done(None)
         if self._queued:
@@ -150,11 +159,32 @@ class Client:
         queued, self._queued = self._queued, []
         for api_key, version, message, done in queued:
             correlation_id, chunks = self._codec.request(api_key, version, message)
-            self._waiting[correlation_id] = done
-            connection.send(_bytes(chunks))
+            data = _bytes(chunks)
+            metered = Metered(
+                self.number,
+                connection.number,
+                api_key,
+                version,
+                correlation_id,
+                sent_us=self.events.now_us,
+                request_bytes=len(data) - _LENGTH_BYTES,
+            )
+            self._waiting[correlation_id] = done, metered
+            connection.send(data)
             self.events.after(
                 self.plan.timeout_ms * 1000, self._look_for, connection, correlation_id
             )
+
+    def _meter(self, metered: Metered, message: Message) -> None:
+        metered.answered_us = self.events.now_us
+        metered.throttle_ms = -1
+        if _tells_throttling(metered.api_key, metered.version, type(message)):
+            metered.throttle_ms = getattr(message, "throttle_time_ms", -1)
+        if isinstance(message, FetchResponse):
+            metered.record_bytes = sum(
+                len(part.records or b"") for topic in message.responses for part in topic.partitions
+            )
+        self.history.metered.append(metered)
 
     def _try_to_connect(self) -> None:
         self._connecting = False
@@ -184,6 +214,19 @@ class Client:
     def _look_for_opening(self, connection: Connection) -> None:
         if connection is self.connection and self._opening:
             self.give_up_connection("no answer in time")
+
+
+def _tells_throttling(api_key: int, version: int, kind: type[Message]) -> bool:
+    """Whether such an answer has room for the time that its client has to wait."""
+    known = _TELLING.get((api_key, version))
+    if known is None:
+        throttled, other = kind(), kind()
+        if hasattr(throttled, "throttle_time_ms"):
+            throttled.throttle_time_ms = 1
+        encode = APIS[api_key].encode_response
+        known = _bytes(encode(throttled, version)) != _bytes(encode(other, version))
+        _TELLING[api_key, version] = known
+    return known
 
 
 def expect(message: Message | None, kind: type[M]) -> M | None:

@@ -249,7 +249,11 @@ class Consumer(Client):
                 if key in reads:
                     self._take_partition(reads[key], key, part, answer.session_id, epoch)
         for read in reads.values():
-            if read.ended_us < 0:
+            if read.ended_us >= 0:
+                continue
+            if answer.throttle_time_ms:
+                read.end(now_us, Outcome.INFO)  # what is throttled says nothing of partitions
+            else:
                 read.session_id, read.session_epoch = answer.session_id, epoch
                 read.left_out = True
                 read.end(now_us, Outcome.OK)

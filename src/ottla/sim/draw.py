@@ -4,7 +4,7 @@ from dataclasses import replace
 from random import Random
 from typing import Final
 
-from ottla.sim import compacted, company, nemesis, workload
+from ottla.sim import compacted, company, nemesis, rationing, workload
 from ottla.sim.heritage import TOPIC
 from ottla.sim.plan import Ask, Blow, ClientPlan, Fault, Plan, Role, Verb
 
@@ -34,15 +34,18 @@ def draw_plan(seed: int) -> Plan:
     all_asks, cleaning = compacted.draw(
         Random(f"{seed}/compacted"), clients, [*asks, *more], end_us
     )
+    rations, metering = rationing.draw(
+        Random(f"{seed}/rations"), clients, dict(sorted(topics.items())), end_us
+    )
     settings = workload.draw_settings(Random(f"{seed}/settings"))
     past_asks, past_faults = _past(Random(f"{seed}/past"), own, end_us)
     faults = nemesis.draw_faults(Random(f"{seed}/nemesis"), clients, end_us)
     coordination = company.draw_settings(Random(f"{seed}/coordination"))
     return Plan(
         seed=seed,
-        settings=tuple(sorted(settings + coordination + cleaning)),
+        settings=tuple(sorted(settings + coordination + cleaning + metering)),
         clients=clients,
-        asks=tuple(sorted((*all_asks, *past_asks), key=lambda ask: ask.at_us)),
+        asks=tuple(sorted((*all_asks, *past_asks, *rations), key=lambda ask: ask.at_us)),
         faults=tuple(sorted((*faults, *past_faults), key=lambda fault: fault.at_us)),
         heal_us=heal_us,
         heal=shape.choice(_HEALINGS),

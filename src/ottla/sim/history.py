@@ -12,6 +12,7 @@ Beside operations stand `Mark`s: what happened to the node that its promises dep
 must hold between them, see `checker`.
 """
 
+from collections.abc import Iterator
 from enum import Enum
 from typing import TypeAlias, final
 
@@ -29,6 +30,7 @@ from ottla.sim.group_operation import (
 )
 from ottla.sim.operation import Op as Op
 from ottla.sim.operation import Outcome as Outcome
+from ottla.sim.quota_operation import Metered, MuteMark, QuotaAlter, QuotasSeen
 from ottla.types import Uuid
 
 
@@ -521,8 +523,10 @@ Entry: TypeAlias = (
     | GroupDeletion
     | GroupSeen
     | GroupsListed
+    | QuotaAlter
+    | QuotasSeen
 )
-Mark: TypeAlias = LifeMark | FlushMark | FaultMark | ConnectionEnd
+Mark: TypeAlias = LifeMark | FlushMark | FaultMark | ConnectionEnd | MuteMark
 
 
 @final
@@ -533,7 +537,8 @@ class History:
     configs, which promises the same for them. `retention`: whether any topic may lose old records by
     retention. `offsets_kept_ms`: for how long a group without members keeps what it committed;
     `groups_vanish`: whether one of which nothing is left may be forgotten in this world;
-    `members_max`: of one group. `ended`: the world ran to its end, final reading included; if not, `broken` says why
+    `members_max`: of one group. `metered`: what quotas count, of every request with an answer; with the
+    windows that they are counted in. `ended`: the world ran to its end, final reading included; if not, `broken` says why
     (a broken invariant, an exception in the node, no progress), and that is a violation by itself.
     """
 
@@ -545,8 +550,12 @@ class History:
         "groups_vanish",
         "marks",
         "members_max",
+        "metered",
+        "mutation_span_ms",
         "offsets_kept_ms",
         "order",
+        "quota_span_ms",
+        "quota_window_ms",
         "retention",
         "seed",
     )
@@ -558,11 +567,18 @@ class History:
         self.offsets_kept_ms = 7 * 24 * 3_600_000
         self.groups_vanish = False
         self.members_max = 1_000
+        self.metered: list[Metered] = []
+        self.quota_window_ms = 1_000
+        self.quota_span_ms = 11_000
+        self.mutation_span_ms = 11_000
         self.entries: list[Entry] = []
         self.marks: list[Mark] = []
         self.order: list[Entry | Mark] = []
         self.ended = False
         self.broken: list[str] = []
+
+    def mutes(self) -> Iterator[MuteMark]:
+        return (mark for mark in self.marks if isinstance(mark, MuteMark))
 
     def note(self, entry: Entry) -> None:
         self.entries.append(entry)

@@ -72,6 +72,8 @@ class Verb(Enum):
     SEE_GROUP = "see-group"
     LIST_GROUPS = "list-groups"
     DELETE_GROUP = "delete-group"
+    QUOTA = "quota"  # some quotas of an entity
+    QUOTAS = "quotas"  # which are there?
     INSULT = "insult"
 
 
@@ -86,7 +88,8 @@ class Ask:
     `configs`: of an alter, with an empty text for a setting that is taken away. `group`: an
     administrator's; members have their own. `keys`: of a send, how many different ones there are, and
     tombstones among the records; 0: all have the same key and a value. A fetch with a `count` goes to
-    that offset first.
+    that offset first. `entity`: whose quotas are set, to `configs`: `client-id:client-1/user:`, where
+    an empty name is the default.
     """
 
     at_us: int
@@ -101,6 +104,7 @@ class Ask:
     configs: tuple[tuple[str, str], ...] = ()
     group: str = ""
     keys: int = 0
+    entity: str = ""
 
 
 class Blow(Enum):

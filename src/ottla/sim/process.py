@@ -13,7 +13,7 @@ It is long and left whole on purpose: every line of it stands for one of the she
 Elsewhere: the disk itself, `disk.py`; when processes end, `nemesis.py`.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from enum import Enum, auto
 from random import Random
 from typing import Final, Protocol, assert_never, final
@@ -47,8 +47,11 @@ from ottla.sim.entropy import SeededEntropy
 from ottla.sim.history import FlushMark, History, Life, LifeMark
 from ottla.sim.network import CLIENT_HOST, Connection
 from ottla.sim.plan import EPOCH_MS
+from ottla.sim.quota_operation import MuteMark
 from ottla.sim.timeline import Timeline
 from ottla.types import TopicPartition, Uuid
+from ottla.wire.api import Message
+from ottla.wire.server import Call
 
 CLUSTER_ID: Final = "5L6g3nShT-eMCtK--X86sw"
 
@@ -129,6 +132,7 @@ class Process:
         self._slow_chance = events.chance(f"slow/{number}")
         self._clock = NodeClock(events, EPOCH_MS)
         self._is_paused = False
+        self._resumed_us = 0
         self._held: list[Callable[[], None]] = []  # what came in since
         self.slow_sync_us = 0
         self.disk = SimDisk(self.now_ms)
@@ -175,6 +179,7 @@ class Process:
 
     def resume(self) -> None:
         self._is_paused = False
+        self._resumed_us = self._events.now_us
         held, self._held = self._held, []
         for what in held:
             what()
@@ -371,27 +376,53 @@ class Process:
     def arrived(self, connection: Connection, data: bytes) -> None:
         if self.state is not State.UP or self.node is None:
             return
-        if connection.number in self._muted:
-            self._muted[connection.number][1].append(data)
-            return
         server = connection.server
         view = memoryview(data)
         life = self.life
         try:
+            self._take(server.left(), connection)
             while view and self.life == life and connection.node_open:
+                muted = self._muted.get(connection.number)
+                if muted is not None:
+                    muted[1].append(bytes(view))
+                    break
                 buffer = server.get_buffer()
                 size = min(len(buffer), len(view))
                 buffer[:size] = view[:size]
                 view = view[size:]
-                for call, message in server.received(size):
-                    if self.life != life:
-                        return
-                    self.seen.request(call.api_key)
-                    self._step(Received(call, message), connection)
+                self._take(server.received(size), connection)
         except RemoteProtocolError as error:
             connection.close_by_node(str(error))
         if self.life == life:
             self._end_turn()
+
+    def _take(self, calls: Iterator[tuple[Call, Message | None]], connection: Connection) -> None:
+        """One call after the other, until the connection is muted; the rest is left for later."""
+        life = self.life
+        while connection.number not in self._muted:
+            taken = next(calls, None)
+            if taken is None or self.life != life:
+                return
+            call, message = taken
+            self.seen.request(call.api_key)
+            self._step(Received(call, message), connection)
+        connection.server.leave()
+
+    def _note_mute(self, mute: Mute, reply: Reply | None) -> None:
+        assert reply is not None  # charged is what is answered
+        call = reply.call
+        self.seen.add("muted")
+        self._history.mark(
+            MuteMark(
+                self._events.now_us,
+                connection=mute.connection_id,
+                client_id=call.client_id or "",
+                api_key=call.api_key,
+                correlation_id=None if reply.response is None else call.correlation_id,
+                duration_ms=mute.duration_ms,
+                answered=call.origin.connection_id == mute.connection_id,
+            )
+        )
 
     def _mute(self, connection_id: int, duration_ms: int) -> None:
         connection = self._connections.get(connection_id)
@@ -404,6 +435,8 @@ class Process:
             self._events.at(until_us, self._unmute, self.life, connection, until_us)
 
     def _unmute(self, life: int, connection: Connection, until_us: int) -> None:
+        if self.life == life and self.holds(lambda: self._unmute(life, connection, until_us)):
+            return
         muted_until_us, unread = self._muted.get(connection.number, (0, []))
         if self.life == life and muted_until_us == until_us:
             del self._muted[connection.number]
@@ -448,9 +481,11 @@ class Process:
         return self.life == life
 
     def _perform(self, effects: list[Effect]) -> None:
+        replied: Reply | None = None
         for effect in effects:
             match effect:
                 case Reply():
+                    replied = effect
                     self._reply(effect)
                 case Flush():
                     self._gather(effect)
@@ -465,6 +500,7 @@ class Process:
                 case Reconfigure():
                     pass  # bounds of a shell that has sockets
                 case Mute():
+                    self._note_mute(effect, replied)
                     self._mute(effect.connection_id, effect.duration_ms)
                 case Halt():
                     self._halt(effect.reason)
@@ -482,6 +518,15 @@ class Process:
             with self.disk.at_rest():
                 problems = self._inspect(self.node, self._connections, self.damaged)
             self._history.broken += problems
+            now_us = self._events.now_us
+            if (
+                not self._is_paused and now_us > self._resumed_us
+            ):  # else a mute's end is still among what was held
+                self._history.broken += [
+                    f"connection {number} is still muted"
+                    for number, (until_us, _) in self._muted.items()
+                    if until_us < now_us
+                ]
 
     # Time and the disk
 

@@ -199,6 +199,7 @@ def _ask(at_us: int, client: int, verb: Verb, pairs: dict[str, str]) -> Ask:
         configs=tuple(configs),
         group=options.text("group"),
         keys=options.number("keys"),
+        entity=options.text("entity"),
     )
     options.end()
     return ask

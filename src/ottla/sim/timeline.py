@@ -48,6 +48,7 @@ from ottla.sim.history import (
     Read,
     Send,
 )
+from ottla.sim.quota_operation import MuteMark, QuotaAlter, QuotasSeen
 
 HEADING: Final = (
     "        ms node event         partition  role  epoch  log end  high wm  isr      note"
@@ -183,6 +184,10 @@ def _mark(mark: Mark) -> tuple[int, str]:
         case ConnectionEnd():
             node = f"c{mark.client}"
             return mark.t_us, _line(mark.t_us, node, "disconnect", "", "", mark.reason)
+        case MuteMark():
+            note = f"{mark.client_id}, connection {mark.connection}, for {mark.duration_ms} ms"
+            note = f"{note}, after call {mark.api_key}"
+            return mark.t_us, _line(mark.t_us, "-", "mute", "", "", note)
 
 
 def _operation(op: Entry) -> tuple[int, str]:
@@ -229,6 +234,10 @@ def _operation(op: Entry) -> tuple[int, str]:
             label, note = op.about, f"call {op.api_key}"
         case Insult():
             note = f"{op.kind}, {op.answered_bytes} bytes came back"
+        case QuotaAlter():
+            note = f"{dict(op.entity)}: {op.changes}"
+        case QuotasSeen():
+            note = "; ".join(f"{dict(entity)}: {one}" for entity, one in op.quotas.items())
         case OfMember() | OfGroup():
             label, note = op.group, _of_a_group(op)
         case GroupsListed():

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Final, final
 
 from ottla.broker.node import Node
+from ottla.core.metadata.quota import QuotaEntity
 from ottla.errors import ErrorCode
 from ottla.settings.broker import broker_settings
 from ottla.settings.definition import Source
@@ -40,6 +41,7 @@ from ottla.sim.network import Connection, Wire
 from ottla.sim.plan import Ask, Blow, ClientPlan, Fault, Plan, Role
 from ottla.sim.process import Inspect, Process, State
 from ottla.sim.producer import Producer
+from ottla.sim.quota_operation import QuotasSeen
 from ottla.sim.reading import Reader
 from ottla.sim.stranger import Stranger
 from ottla.sim.timeline import Timeline
@@ -82,6 +84,10 @@ class World:
         kept_minutes = settings.get("offsets.retention.minutes")
         if kept_minutes is not None:
             self.history.offsets_kept_ms = int(kept_minutes) * 60_000
+        quotas = broker_settings(given).quotas
+        self.history.quota_window_ms = quotas.window_ms
+        self.history.quota_span_ms = quotas.windows * quotas.window_ms
+        self.history.mutation_span_ms = quotas.mutation_windows * quotas.mutation_window_ms
         self.history.members_max = int(settings.get("group.max.size", 1_000))
         self.history.groups_vanish = "offsets.retention.check.interval.ms" in settings
         self.processes = [
@@ -294,7 +300,7 @@ class _Sweep:
             if member.stage is Stage.IN:
                 live.append(member.member_id)
         if not by_group:
-            self._look.list_topics(self._listed)
+            self._look_at_quotas()
             return
         for group, members in by_group.items():
             self._pending += 2
@@ -304,7 +310,25 @@ class _Sweep:
     def _group_seen(self) -> None:
         self._pending -= 1
         if not self._pending:
-            self._look.list_topics(self._listed)
+            self._look_at_quotas()
+
+    def _look_at_quotas(self) -> None:
+        """They are as they should be, and go: who reads everything must not have to wait."""
+        self._look.quartermaster.see(self._quotas_seen, final=True)
+
+    def _quotas_seen(self, op: QuotasSeen) -> None:
+        if op.outcome is not Outcome.OK:
+            self._fail(f"quotas can't be described: error {op.error}")
+        rows: list[tuple[QuotaEntity, dict[str, float | None]]] = [
+            (entity, dict.fromkeys(values)) for entity, values in op.quotas.items()
+        ]
+        if rows:
+            self._look.quartermaster.alter(rows, final=True, then=self._list)
+        else:
+            self._list()
+
+    def _list(self) -> None:
+        self._look.list_topics(self._listed)
 
     def _listed(self) -> None:
         topics = self._look.topics

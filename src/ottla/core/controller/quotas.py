@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, final
 
+from ottla import probe
 from ottla.core.controller.topics import Refused
 from ottla.core.metadata.image import Image
 from ottla.core.metadata.quota import (
@@ -76,6 +77,8 @@ class QuotaChanger:
             return _invalid("a quota key stands twice for one entity")
         for change in changes:
             problem = _problem(keys, change)
+            if probe.MUTANTS and probe.mutant("KIP546-half-altered") and not problem:
+                self.records.append(_record(entity_of(parts), change))
             if problem:
                 return _invalid(problem)
         entity = entity_of(parts)

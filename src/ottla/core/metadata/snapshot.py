@@ -176,6 +176,8 @@ def records_of(image: Image) -> Iterator[MetadataRecord]:
                 resource_type=resource_type, resource_name=resource, name=name, value=value
             )
     for entity, quotas in image.quotas.items():
+        if probe.MUTANTS and probe.mutant("M62-snapshot-without-quotas"):
+            break
         for key, rate in quotas.items():
             parts = [EntityData(entity_type, name) for entity_type, name in entity]
             yield ClientQuotaRecord(entity=parts, key=key, value=rate)

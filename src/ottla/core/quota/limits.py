@@ -12,6 +12,7 @@ Source: KIP-55, KIP-124.
 from collections.abc import Callable, Mapping
 from typing import Final, Generic, TypeAlias, TypeVar, final
 
+from ottla import probe
 from ottla.core.metadata.quota import CLIENT_ID, IP, USER, QuotaEntity
 from ottla.limits import QUOTA_METERS_MAX
 
@@ -44,6 +45,8 @@ class Limits(Generic[M]):
             if limit is None or not limit > 0 or IP in parts or _ANY in parts.values():
                 continue
             whose = (_part(parts, USER), _part(parts, CLIENT_ID))
+            if probe.MUTANTS and probe.mutant("KIP55-quota-of-another") and len(parts) == 1:
+                whose = (whose[0] and _ANY, whose[1] and _ANY)
             if whose != (None, None):
                 self._by_whose[whose] = limit
         if not self._by_whose:

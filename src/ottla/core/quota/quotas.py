@@ -15,6 +15,7 @@ holds, see `limits.py`; new connections, `accepts.py`; the settings of quotas, `
 from collections.abc import Mapping
 from typing import Final, final
 
+from ottla import probe
 from ottla.core.effect import Effect, LimitAccepts, Mute, Reply
 from ottla.core.metadata.quota import (
     CONSUMER_BYTE_RATE,
@@ -96,6 +97,8 @@ class Quotas:
             meter, limit = spent
             wait_ms = min(meter.wait_ms(now_ms, limit), self._settings.window_ms)
         fetched = self._fetched.meter(_USER, client_id)
+        if probe.MUTANTS and probe.mutant("KIP13-fetch-served-above"):
+            fetched = None
         if fetched is not None:
             meter, limit = fetched
             wait_ms = max(wait_ms, meter.wait_ms(now_ms, limit, size_bytes))
@@ -131,6 +134,8 @@ class Quotas:
             wait_ms = self._charge_one(now_ms, effect, spent_ns if call is received else 0)
             if call is received:
                 received = None
+            if probe.MUTANTS and probe.mutant("KIP219-told-not-muted"):
+                continue
             if wait_ms:
                 charged.append(Mute(call.origin.connection_id, wait_ms))
         if received is not None and spent_ns:
@@ -154,7 +159,9 @@ class Quotas:
         if found is not None:
             meter, limit = found
             for_time_ms = meter.charge(now_ms, spent_ns * _PERCENT_PER_NS, limit)
-            wait_ms = max(wait_ms, min(for_time_ms, self._settings.window_ms))
+            if not (probe.MUTANTS and probe.mutant("KIP124-longer-than-a-window")):
+                for_time_ms = min(for_time_ms, self._settings.window_ms)
+            wait_ms = max(wait_ms, for_time_ms)
         if hasattr(response, "throttle_time_ms"):
             # What its handler has found: bytes of a fetch, changes of topics.
             wait_ms = max(wait_ms, response.throttle_time_ms)

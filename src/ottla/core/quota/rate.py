@@ -15,6 +15,8 @@ from collections import deque
 from math import ceil
 from typing import final
 
+from ottla import probe
+
 
 @final
 class _Window:
@@ -41,6 +43,8 @@ class Rate:
     def record(self, now_ms: int, amount: float) -> None:
         windows = self._windows
         if not windows or now_ms - windows[-1].begin_ms >= self._window_ms:
+            if probe.MUTANTS and probe.mutant("KIP13-each-window-anew"):
+                windows.clear()
             windows.append(_Window(now_ms))
         window = windows[-1]
         window.used += amount

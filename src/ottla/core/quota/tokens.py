@@ -8,6 +8,8 @@ Source: KIP-599. Elsewhere: bytes and time are averaged, see `rate.py`.
 
 from typing import final
 
+from ottla import probe
+
 
 @final
 class TokenBucket:
@@ -22,6 +24,8 @@ class TokenBucket:
 
     def take(self, now_ms: int, limit: float, count: int) -> int:
         """Take `count`, below zero if need be; the milliseconds until nothing is owed."""
+        if probe.MUTANTS and probe.mutant("KIP599-nothing-is-owed"):
+            count = min(count, 0)
         self._tokens = self._refilled(now_ms, limit) - count
         return self._wait_ms(limit)
 

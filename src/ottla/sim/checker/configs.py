@@ -9,15 +9,14 @@ Source: C12, KIP-133, KIP-339. Elsewhere: that the topics themselves are there, 
 """
 
 from collections.abc import Iterator
-from typing import Final, TypeAlias, final
+from typing import Final, TypeAlias
 
+from ottla.sim.checker import orders
 from ottla.sim.checker.ledger import Ledger
 from ottla.sim.checker.verdict import Violation
 from ottla.sim.history import Alter, ConfigsSeen, Create, Delete, Outcome
 
 PROMISE: Final = "settings are whole"
-
-_NEVER: Final = 1 << 62
 
 _Change: TypeAlias = Create | Alter | Delete
 _Settings: TypeAlias = dict[str, str] | None
@@ -40,49 +39,11 @@ def check(ledger: Ledger) -> Iterator[Violation]:
         known = changes.get(entry.topic)
         if known is None or entry.topic.startswith("__"):
             continue  # the broker itself made it, with settings of its own
-        search = _Search(known, entry)
-        if not search.can_be():
-            asked = "; ".join(_shown(one) for one in search.changes)
+        changes_until = [one for one in known if one.asked_us <= entry.ended_us]
+        if not orders.can_lead(changes_until, _after, None, entry.configs, entry.asked_us):
+            asked = "; ".join(_shown(one) for one in changes_until)
             text = f"topic {entry.topic} has settings {entry.configs}; asked for were {asked}"
             yield Violation(PROMISE, entry.ended_us, text)
-
-
-@final
-class _Search:
-    """For an order of the changes after which the settings are as they were seen."""
-
-    def __init__(self, changes: list[_Change], seen: ConfigsSeen) -> None:
-        self.changes = [one for one in changes if one.asked_us <= seen.ended_us]
-        self._seen = seen
-        self._ends_us = [_end_us(one) for one in self.changes]
-        self._must = frozenset(
-            at for at, end_us in enumerate(self._ends_us) if end_us < seen.asked_us
-        )
-        self._tried: set[tuple[frozenset[int], str]] = set()
-
-    def can_be(self) -> bool:
-        return self._from(frozenset(), None)
-
-    def _from(self, done: frozenset[int], settings: _Settings) -> bool:
-        state = (done, "" if settings is None else repr(sorted(settings.items())))
-        if state in self._tried:
-            return False
-        self._tried.add(state)
-        if settings == self._seen.configs and done >= self._must:
-            return True
-        left = [at for at in range(len(self.changes)) if at not in done]
-        first_end_us = min((self._ends_us[at] for at in left), default=_NEVER)
-        for at in left:
-            change = self.changes[at]
-            if change.asked_us <= first_end_us and self._from(
-                done | {at}, _after(change, settings)
-            ):
-                return True
-        return False
-
-
-def _end_us(change: _Change) -> int:
-    return change.ended_us if change.outcome is Outcome.OK else _NEVER
 
 
 def _after(change: _Change, settings: _Settings) -> _Settings:

@@ -13,10 +13,14 @@ from ottla.sim.checker import (
     heritage,
     kept,
     producers,
+    quotas_kept,
+    rationed,
     sessions,
     times,
+    told,
     topics,
     unchanged,
+    unthrottled,
     watermarks,
 )
 from ottla.sim.checker.ledger import Ledger
@@ -38,6 +42,10 @@ CHECKERS: Final[tuple[Callable[[Ledger], Iterator[Violation]], ...]] = (
     groups.check,
     commits.check,
     heritage.check,
+    quotas_kept.check,
+    unthrottled.check,
+    rationed.check,
+    told.check,
 )
 
 
