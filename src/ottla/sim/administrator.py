@@ -3,7 +3,7 @@
 What it asks names topics as it knows them: to delete one it first learns its id, so that a late
 request never meets a successor of the same name.
 
-Elsewhere: what it asks of groups, `steward.py`; all other questions, `inquirer.py`.
+Elsewhere: what it asks of groups, `steward.py`, and of log directories, `mover.py`; all other questions, `inquirer.py`.
 """
 
 from collections.abc import Callable
@@ -27,6 +27,7 @@ from ottla.sim.history import (
     Outcome,
     TopicSeen,
 )
+from ottla.sim.mover import Mover
 from ottla.sim.network import Wire
 from ottla.sim.plan import Ask, ClientPlan, Verb
 from ottla.sim.steward import Steward
@@ -108,6 +109,7 @@ class Administrator(Client):
     ) -> None:
         super().__init__(plan, events, wire, connect, history)
         self.steward = Steward(self)
+        self.mover = Mover(self)
 
     def ask(self, ask: Ask) -> None:
         known = self.topics.get(ask.topic)
@@ -129,6 +131,8 @@ class Administrator(Client):
                 self.alter(ask.topic, changes, whole=ask.verb is Verb.REPLACE)
             case Verb.INQUIRE:
                 self.inquire(ask, known)
+            case Verb.MOVE | Verb.PLACES:
+                self.mover.ask(ask)
             case _ if ask.group:
                 self.steward.ask(ask)
             case _:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from random import Random
 from typing import Final
 
-from ottla.sim import compacted, company, nemesis, workload
+from ottla.sim import compacted, company, directories, nemesis, workload
 from ottla.sim.heritage import TOPIC
 from ottla.sim.plan import Ask, Blow, ClientPlan, Fault, Plan, Role, Verb
 
@@ -37,13 +37,16 @@ def draw_plan(seed: int) -> Plan:
     settings = workload.draw_settings(Random(f"{seed}/settings"))
     past_asks, past_faults = _past(Random(f"{seed}/past"), own, end_us)
     faults = nemesis.draw_faults(Random(f"{seed}/nemesis"), clients, end_us)
+    moves, struck, places = directories.draw(
+        Random(f"{seed}/directories"), topics, (*faults, *past_faults), end_us
+    )
     coordination = company.draw_settings(Random(f"{seed}/coordination"))
     return Plan(
         seed=seed,
-        settings=tuple(sorted(settings + coordination + cleaning)),
+        settings=tuple(sorted(settings + coordination + cleaning + places)),
         clients=clients,
-        asks=tuple(sorted((*all_asks, *past_asks), key=lambda ask: ask.at_us)),
-        faults=tuple(sorted((*faults, *past_faults), key=lambda fault: fault.at_us)),
+        asks=tuple(sorted((*all_asks, *past_asks, *moves), key=lambda ask: ask.at_us)),
+        faults=tuple(sorted(struck, key=lambda fault: fault.at_us)),
         heal_us=heal_us,
         heal=shape.choice(_HEALINGS),
         recover_twice=shape.random() < 0.15,

@@ -214,6 +214,7 @@ def _fault(at_us: int, blow: Blow, pairs: dict[str, str]) -> Fault:
         lasts_us=options.number("lasts_us"),
         count=options.number("count"),
         salt=options.number("salt"),
+        log_dir=options.number("log_dir"),
     )
     options.end()
     return fault

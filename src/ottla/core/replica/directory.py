@@ -192,6 +192,16 @@ class Directories:
         self._disk.rename(str(partition), aside)
         return aside
 
+    def make_room(self, partition: TopicPartition) -> None:
+        """Nothing that a power cut has brought back stands under the name of what is elsewhere."""
+        directory = str(partition)
+        if not self._disk.exists(directory):
+            return
+        if self._disk.names(directory):
+            self._set_stray(directory, "the partition is in another log directory")
+        else:
+            self._disk.remove_tree(directory)
+
     def future_name(self, partition: TopicPartition) -> str:
         """A new name for the copy of a partition that is being moved here."""
         return set_aside_name(partition, self._entropy.uuid(), FUTURE_SUFFIX)

@@ -12,6 +12,7 @@ from ottla.sim.checker import (
     groups,
     heritage,
     kept,
+    places,
     producers,
     sessions,
     times,
@@ -38,6 +39,7 @@ CHECKERS: Final[tuple[Callable[[Ledger], Iterator[Violation]], ...]] = (
     groups.check,
     commits.check,
     heritage.check,
+    places.check,
 )
 
 
