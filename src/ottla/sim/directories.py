@@ -23,7 +23,7 @@ METADATA_PATH: Final = "/metadata"
 
 _WORLDS: Final = 0.33
 _METADATA_APART: Final = 0.2
-_AWAY: Final = 0.15
+_ILL: Final = 0.3
 _SOON_US: Final = 40_000
 _OFFSETS: Final = "__consumer_offsets"
 
@@ -36,6 +36,14 @@ _OF_A_DISK: Final = frozenset(
         Blow.REMOVE_ERROR,
         Blow.READ_ERROR,
     }
+)
+_ILLNESSES: Final = (
+    Blow.AWAY,
+    Blow.AWAY,
+    Blow.READ_ERROR,
+    Blow.WRITE_ERROR,
+    Blow.RENAME_ERROR,
+    Blow.FULL,
 )
 
 
@@ -60,8 +68,8 @@ def draw(
         replace(fault, log_dir=chance.choice(numbers)) if fault.blow in _OF_A_DISK else fault
         for fault in faults
     ]
-    if faults and chance.random() < _AWAY:
-        struck += _away(chance, numbers, end_us)
+    if faults and chance.random() < _ILL:
+        struck += _ill_at_a_start(chance, numbers, end_us)
     return _moves(chance, topics, end_us), tuple(struck), tuple(settings)
 
 
@@ -99,20 +107,22 @@ def _ask(at_us: int, verb: Verb, topic: str = "", partition: int = 0, to: int = 
     )
 
 
-def _away(chance: Random, numbers: list[int], end_us: int) -> list[Fault]:
-    """One disk is away, and soon after the process ends."""
+def _ill_at_a_start(chance: Random, numbers: list[int], end_us: int) -> list[Fault]:
+    """One disk is away, or does not do what it should, and the next process begins."""
     at_us = chance.randrange(end_us)
-    blow = chance.choice((Blow.KILL, Blow.POWER, Blow.STOP))
+    blow = chance.choice(_ILLNESSES)
+    away = blow is Blow.AWAY
     return [
         Fault(
             at_us=at_us,
-            blow=Blow.AWAY,
+            blow=blow,
+            count=0 if away or blow is Blow.FULL else chance.choice((1, 3, 10)),
             lasts_us=chance.choice((300_000, 2_000_000)),
             log_dir=chance.choice(numbers[1:]),
         ),
         Fault(
-            at_us=at_us + chance.choice((100, 50_000)),
-            blow=blow,
+            at_us=at_us + (chance.choice((100, 50_000)) if away else 100),
+            blow=chance.choice((Blow.KILL, Blow.POWER, Blow.STOP)),
             lasts_us=chance.choice((1_000, 50_000)),
             salt=chance.randrange(1 << 30),
         ),

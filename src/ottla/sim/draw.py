@@ -9,6 +9,7 @@ from ottla.sim.heritage import TOPIC
 from ottla.sim.plan import Ask, Blow, ClientPlan, Fault, Plan, Role, Verb
 
 _WITH_A_PAST: Final = 0.15
+_WITH_WISHES: Final = 0.05
 _HEALINGS: Final = (Blow.KILL, Blow.KILL, Blow.STOP, Blow.POWER)
 
 
@@ -49,8 +50,16 @@ def draw_plan(seed: int) -> Plan:
         faults=tuple(sorted(struck, key=lambda fault: fault.at_us)),
         heal_us=heal_us,
         heal=shape.choice(_HEALINGS),
+        wanted=_wanted(Random(f"{seed}/wanted")),
         recover_twice=shape.random() < 0.15,
     )
+
+
+def _wanted(chance: Random) -> str:
+    """In a few worlds: more replicas than there are brokers, and a name that no topic can have."""
+    if chance.random() > _WITH_WISHES:
+        return ""
+    return chance.choice(("w0:2:1", "w0:1:3,w1:2:1:compact", "w.0:1:1,w_0:1:1"))
 
 
 def _past(

@@ -163,4 +163,5 @@ class Plan:
     faults: tuple[Fault, ...]
     heal_us: int
     heal: Blow = Blow.KILL  # how the process ends at heal_us, to be started again
+    wanted: str = ""  # topics that every start provides, as in KAFKA_CREATE_TOPICS
     recover_twice: bool = False  # after each crash, a copy of the directory is opened twice first

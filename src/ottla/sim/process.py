@@ -39,6 +39,7 @@ from ottla.core.quota.accepts import Accepts
 from ottla.core.replica.leader import Leader
 from ottla.errors import RemoteProtocolError
 from ottla.settings.broker import BrokerSettings
+from ottla.settings.environment import TopicToCreate
 from ottla.settings.parse import Resolved
 from ottla.sim.checker.recovered import Portrait, differences
 from ottla.sim.clock import Events, NodeClock
@@ -98,6 +99,7 @@ class Process:
         given: dict[str, Resolved],
         inspect: Inspect,
         *,
+        topics_wanted: tuple[TopicToCreate, ...] = (),
         recover_twice: bool,
         timeline: Timeline | None,
     ) -> None:
@@ -107,6 +109,7 @@ class Process:
         self._settings = settings
         self._given = given
         self._inspect = inspect
+        self._topics_wanted = topics_wanted
         self._recover_twice = recover_twice
         self._timeline = timeline
         self._entropy = SeededEntropy(events.chance(f"entropy/{number}"))
@@ -282,7 +285,8 @@ class Process:
 
     def _lose_power(self, salt: int) -> None:
         for one in self.dirs:
-            one.disk.lose_power(self._events.chance(f"power/{self.number}/{one.number}/{salt}"))
+            of_dir = f"/{one.number}" if one.number else ""
+            one.disk.lose_power(self._events.chance(f"power/{self.number}/{salt}{of_dir}"))
         self._boot += 1  # a marker of a clean stop is on its disk, and survives
 
     def _died(self, life: Life) -> None:
@@ -320,7 +324,7 @@ class Process:
             Premises(
                 settings=self._settings,
                 given=self._given,
-                topics_wanted=(),
+                topics_wanted=self._topics_wanted,
                 cluster_id=CLUSTER_ID,
                 directory_id=first.directory_id,
                 shutdown=first.shutdown,

@@ -19,6 +19,7 @@ from ottla.broker.node import Node
 from ottla.errors import ErrorCode
 from ottla.settings.broker import broker_settings
 from ottla.settings.definition import Source
+from ottla.settings.environment import topics_of
 from ottla.settings.parse import Resolved
 from ottla.sim.administrator import Administrator
 from ottla.sim.bygone import leave_metadata
@@ -96,6 +97,7 @@ class World:
                 broker_settings(given),
                 given,
                 inspect,
+                topics_wanted=topics_of({"KAFKA_CREATE_TOPICS": plan.wanted}),
                 recover_twice=plan.recover_twice,
                 timeline=timeline,
             )

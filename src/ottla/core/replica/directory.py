@@ -144,6 +144,11 @@ class Directories:
         taken, self._has_disowned = self._has_disowned, False
         return taken
 
+    def spare(self, partition: TopicPartition) -> None:
+        """Its home is offline: what stands here may be all there is of it, and is no stray."""
+        self._found.discard(str(partition))
+        self._unopened.add(partition)
+
     def forget(self, partition: TopicPartition) -> None:
         """What was checkpointed of it is not needed any more."""
         self._unopened.discard(partition)

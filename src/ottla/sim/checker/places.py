@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from ottla.broker.node import Node
+from ottla.core.metadata.partition import MIGRATING_DIRECTORY, UNASSIGNED_DIRECTORY
 from ottla.core.metadata.records import DIRECTORIES_SINCE
 from ottla.sim.checker.inside import leaders
 from ottla.sim.checker.ledger import Ledger
@@ -33,6 +34,7 @@ PROMISE: Final = "a partition is in one place"
 Place = tuple[str, int]
 
 _NEVER: Final = 1 << 62
+_UNSAID: Final = (MIGRATING_DIRECTORY, UNASSIGNED_DIRECTORY)
 
 
 def check(ledger: Ledger) -> Iterator[Violation]:
@@ -118,7 +120,9 @@ def disagreeing(node: Node) -> list[str]:
         topic = image.topics[leader.partition.topic]
         named = topic.partitions[leader.partition.partition].directory_of(node.node_id)
         lives = node.replicas.dirs[leader.log_dir]
-        if named is not None and named != lives.directory_id:
+        if named is None or named in _UNSAID:
+            continue
+        if named != lives.directory_id:
             problems.append(
                 f"{leader.partition.topic}-{leader.partition.partition} is in {lives.path}; the "
                 f"metadata says {named.hex()}"
