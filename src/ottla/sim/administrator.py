@@ -3,7 +3,8 @@
 What it asks names topics as it knows them: to delete one it first learns its id, so that a late
 request never meets a successor of the same name.
 
-Elsewhere: what it asks of groups, `steward.py`, and of quotas, `quartermaster.py`; all other questions, `inquirer.py`.
+Elsewhere: what it asks of groups, `steward.py`, of quotas, `quartermaster.py`, and of log directories,
+`mover.py`; all other questions, `inquirer.py`.
 """
 
 from collections.abc import Callable
@@ -27,6 +28,7 @@ from ottla.sim.history import (
     Outcome,
     TopicSeen,
 )
+from ottla.sim.mover import Mover
 from ottla.sim.network import Wire
 from ottla.sim.plan import Ask, ClientPlan, Verb
 from ottla.sim.quartermaster import UNCERTAIN, Quartermaster
@@ -109,6 +111,7 @@ class Administrator(Client):
         super().__init__(plan, events, wire, connect, history)
         self.steward = Steward(self)
         self.quartermaster = Quartermaster(self)
+        self.mover = Mover(self)
 
     def ask(self, ask: Ask) -> None:
         known = self.topics.get(ask.topic)
@@ -132,6 +135,8 @@ class Administrator(Client):
                 self.inquire(ask, known)
             case Verb.QUOTA | Verb.QUOTAS:
                 self.quartermaster.ask(ask)
+            case Verb.MOVE | Verb.PLACES:
+                self.mover.ask(ask)
             case _ if ask.group:
                 self.steward.ask(ask)
             case _:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from random import Random
 from typing import Final
 
+from ottla.core.log.checkpoint import PARTITION_METADATA, format_partition_metadata
 from ottla.core.metadata.local import DIRECTORY
 from ottla.core.metadata.partition import OFFSETS_TOPIC
 from ottla.core.metadata.records import (
@@ -71,13 +72,15 @@ _FORGOTTEN: Final = 9
 _ELR_SINCE: Final = 23
 _TOPIC_RESOURCE: Final = 2
 _TOPIC_ID: Final = b"\x51" * 16
+_OFFSETS_ID: Final = b"\x54" * 16
 _DIRECTORY: Final = b"\x52" * 16
 _OF_NODE: Final = bytes(15) + b"\x09"
 _CHANGE_FENCED: Final = 1
 
 
-def leave_metadata(seed: int, root: Folder, now_ms: int) -> None:
-    """In some worlds, put such a log there; it is on the platter."""
+def leave_metadata(seed: int, root: Folder, offsets_root: Folder, now_ms: int) -> None:
+    """In some worlds, put such a log there, and one of offsets where partitions may be; both are on
+    the platter."""
     chance = Random(f"{seed}/bygone")
     if chance.random() > _SHARE:
         return
@@ -89,13 +92,19 @@ def leave_metadata(seed: int, root: Folder, now_ms: int) -> None:
     folder.sync()
     root.put(DIRECTORY, folder)
     if chance.random() < 0.8:
-        offsets = Inode(now_ms)
-        offsets.data += b"".join(_offsets())
-        offsets.durable += offsets.data
         folder = Folder()
-        folder.put("00000000000000000000.log", offsets)
+        files = {
+            "00000000000000000000.log": b"".join(_offsets()),
+            PARTITION_METADATA: format_partition_metadata(_OFFSETS_ID),
+        }
+        for name, data in files.items():
+            inode = Inode(now_ms)
+            inode.data += data
+            inode.durable += data
+            folder.put(name, inode)
         folder.sync()
-        root.put(f"{OFFSETS_TOPIC}-0", folder)
+        offsets_root.put(f"{OFFSETS_TOPIC}-0", folder)
+        offsets_root.sync()
     root.sync()
 
 
@@ -148,10 +157,9 @@ def _topics(chance: Random, level: int) -> Iterator[MetadataRecord]:
     gone_id = bytes(reversed(_TOPIC_ID[:15])) + b"\x01"
     yield TopicRecord(name="past-and-gone", topic_id=gone_id)
     yield _partition(gone_id, 0, level, replicas=(GONE,), isr=(GONE,), leader=GONE)
-    offsets_id = b"\x54" * 16
     if chance.random() < 0.6:
-        yield TopicRecord(name=OFFSETS_TOPIC, topic_id=offsets_id)
-        yield _partition(offsets_id, 0, level, replicas=(_NODE,), isr=(_NODE,), leader=_NODE)
+        yield TopicRecord(name=OFFSETS_TOPIC, topic_id=_OFFSETS_ID)
+        yield _partition(_OFFSETS_ID, 0, level, replicas=(_NODE,), isr=(_NODE,), leader=_NODE)
     yield TopicRecord(name=TOPIC, topic_id=_TOPIC_ID)
     rows = [
         _partition(_TOPIC_ID, 0, level, replicas=(GONE, _NODE), isr=(GONE, _NODE), leader=GONE),

@@ -1,8 +1,8 @@
 """An invented disk: `core/port.py`'s Disk above invented files, and everything that may go wrong.
 
-Faults are armed from outside (`full_bytes`, `refuse_...`, `flip`, `crash_in`). After a refused sync
+Faults are armed from outside (`full_bytes`, `refuse_...`, `flip`, `fuse`). After a refused sync
 the pages count as clean, as Linux has it: a later sync succeeds and brings nothing to the platter.
-A process may end in the middle of a change.
+A process may end in the middle of a change; the disks of one process have one `Fuse`.
 
 Elsewhere: what the cache and the platter hold, and what a power cut leaves, `platter.py`; when a sync
 happens and who is told, `process.py`; which fault and when, `nemesis.py`.
@@ -23,6 +23,30 @@ class ProcessEnds(BaseException):
 
     Not an `Exception`: no code of the node may catch it, as none can catch a SIGKILL.
     """
+
+
+@final
+class Fuse:
+    """When a process ends in the middle of what it does to its disks, whichever of them it is."""
+
+    __slots__ = ("crash_in", "ended", "torn_percent")
+
+    def __init__(self) -> None:
+        self.crash_in = 0  # the so-many-th change from now on is the process's last call
+        self.torn_percent = 0  # of an append in which the process ends, so much is in the cache
+        self.ended = False  # the process is gone, also for what it does in a `finally`
+
+    def burn(self, path: str) -> None:
+        """A change is about to be made there."""
+        if self.crash_in:
+            self.crash_in -= 1
+            self.ended = not self.crash_in
+        if self.ended:
+            raise ProcessEnds(path)
+
+    def put_out(self) -> None:
+        self.crash_in = 0
+        self.ended = False
 
 
 @final
@@ -47,7 +71,7 @@ class SimFile:
         try:
             self._disk.writes(self.path, len(data), inode)
         except ProcessEnds:
-            torn = data[: len(data) * self._disk.torn_percent // 100]
+            torn = data[: len(data) * self._disk.fuse.torn_percent // 100]
             if torn:
                 inode.data += torn
                 inode.touch(position, position + len(torn))
@@ -76,8 +100,12 @@ class SimFile:
 class SimDisk:
     """One log directory: `core/port.py`'s Disk, what a flush thread calls, and the switches."""
 
-    def __init__(self, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, now_ms: Callable[[], int], fuse: Fuse | None = None, path: str = "/simulated"
+    ) -> None:
         self.now_ms = now_ms
+        self.fuse = fuse or Fuse()
+        self.path = path
         self.root = Folder()
         self.calls = 0
         self.changes = 0
@@ -89,9 +117,7 @@ class SimDisk:
         self.refuse_removals = 0
         self.refuse_reads = 0
         self.refuse_opens = 0  # EMFILE: there is no descriptor left
-        self.crash_in = 0  # the so-many-th change from now on is the process's last call
-        self.torn_percent = 0  # of an append in which the process ends, so much is in the cache
-        self.ended = False  # the process is gone, also for what it does in a `finally`
+        self.is_away = False  # the next process can't open it
         self.whole_turns: dict[str, int] = {}  # how often write_whole wrote a path
         self.lost_pages = False  # a sync was refused: what counts as clean may not be
         self._handles: dict[str, SimFile] = {}
@@ -101,8 +127,7 @@ class SimDisk:
     def end_process(self) -> None:
         """Handles and armed crashes end with their process; the page cache stays."""
         self._handles.clear()
-        self.crash_in = 0
-        self.ended = False
+        self.fuse.put_out()
 
     def lose_power(self, chance: Random) -> None:
         self.end_process()
@@ -118,7 +143,9 @@ class SimDisk:
 
     def mend(self) -> None:
         self.full_bytes = None
-        self.refuse_writes = self.refuse_syncs = self.refuse_renames = self.crash_in = 0
+        self.refuse_writes = self.refuse_syncs = self.refuse_renames = 0
+        self.fuse.crash_in = 0
+        self.is_away = False
         self.refuse_removals = self.refuse_reads = self.refuse_opens = 0
 
     @contextmanager
@@ -182,7 +209,7 @@ class SimDisk:
 
     def twin(self) -> "SimDisk":
         """A copy of what a process would find now, with nothing armed and everything durable."""
-        twin = SimDisk(self.now_ms)
+        twin = SimDisk(self.now_ms, path=self.path)
         twin.root = _copy(self.root)
         twin.used_bytes = self.used_bytes
         return twin
@@ -267,7 +294,7 @@ class SimDisk:
             folder.remove(name)
 
     def volume(self) -> Volume:
-        return Volume("/simulated", 1 << 40, 1 << 39)
+        return Volume(self.path, 1 << 40, 1 << 39)
 
     def read_whole(self, path: str) -> bytes | None:
         inode = self._find(path)
@@ -342,11 +369,7 @@ class SimDisk:
         assert path[0] != "/", path
         self.calls += 1
         self.changes += 1
-        if self.crash_in:
-            self.crash_in -= 1
-            self.ended = not self.crash_in
-        if self.ended:
-            raise ProcessEnds(path)
+        self.fuse.burn(path)
 
     def _sync_inode(self, inode: Inode, path: str) -> None:
         if self.refuse_syncs and inode.dirty:

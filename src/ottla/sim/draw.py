@@ -4,11 +4,12 @@ from dataclasses import replace
 from random import Random
 from typing import Final
 
-from ottla.sim import compacted, company, nemesis, rationing, workload
+from ottla.sim import compacted, company, directories, nemesis, rationing, workload
 from ottla.sim.heritage import TOPIC
 from ottla.sim.plan import Ask, Blow, ClientPlan, Fault, Plan, Role, Verb
 
 _WITH_A_PAST: Final = 0.15
+_WITH_WISHES: Final = 0.05
 _HEALINGS: Final = (Blow.KILL, Blow.KILL, Blow.STOP, Blow.POWER)
 
 
@@ -40,17 +41,28 @@ def draw_plan(seed: int) -> Plan:
     settings = workload.draw_settings(Random(f"{seed}/settings"))
     past_asks, past_faults = _past(Random(f"{seed}/past"), own, end_us)
     faults = nemesis.draw_faults(Random(f"{seed}/nemesis"), clients, end_us)
+    moves, struck, places = directories.draw(
+        Random(f"{seed}/directories"), topics, (*faults, *past_faults), end_us
+    )
     coordination = company.draw_settings(Random(f"{seed}/coordination"))
     return Plan(
         seed=seed,
-        settings=tuple(sorted(settings + coordination + cleaning + metering)),
+        settings=tuple(sorted(settings + coordination + cleaning + places + metering)),
         clients=clients,
-        asks=tuple(sorted((*all_asks, *past_asks, *rations), key=lambda ask: ask.at_us)),
-        faults=tuple(sorted((*faults, *past_faults), key=lambda fault: fault.at_us)),
+        asks=tuple(sorted((*all_asks, *past_asks, *moves, *rations), key=lambda ask: ask.at_us)),
+        faults=tuple(sorted(struck, key=lambda fault: fault.at_us)),
         heal_us=heal_us,
         heal=shape.choice(_HEALINGS),
+        wanted=_wanted(Random(f"{seed}/wanted")),
         recover_twice=shape.random() < 0.15,
     )
+
+
+def _wanted(chance: Random) -> str:
+    """In a few worlds: more replicas than there are brokers, and a name that no topic can have."""
+    if chance.random() > _WITH_WISHES:
+        return ""
+    return chance.choice(("w0:2:1", "w0:1:3,w1:2:1:compact", "w.0:1:1,w_0:1:1"))
 
 
 def _past(

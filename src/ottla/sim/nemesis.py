@@ -7,6 +7,7 @@ Elsewhere: what a fault means to bytes, `disk.py` and `network.py`; to a process
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from random import Random
 from typing import Final, assert_never, final
 
@@ -85,6 +86,8 @@ def _fault(chance: Random, blow: Blow, clients: tuple[ClientPlan, ...], end_us: 
             lasts_us = 2_000_000
         case Blow.INHERIT:
             pass
+        case Blow.AWAY:
+            lasts_us = chance.choice((300_000, 2_000_000))
         case Blow.PAUSE:
             lasts_us = chance.choice((30_000, 400_000, 3_000_000))
         case Blow.SLOW_SYNC:
@@ -111,10 +114,19 @@ def _fault(chance: Random, blow: Blow, clients: tuple[ClientPlan, ...], end_us: 
     )
 
 
-def _of_partitions(disk: SimDisk, suffixes: tuple[str, ...]) -> list[tuple[str, TopicPartition]]:
+@final
+@dataclass(frozen=True, slots=True)
+class _Found:
+    disk: SimDisk
+    path: str
+    partition: TopicPartition
+
+
+def _of_partitions(process: Process, suffixes: tuple[str, ...]) -> list[_Found]:
     """Files of the partitions of users' topics that are not empty."""
     found = []
-    for path, inode in disk.inodes():
+    files = [(disk, *one) for disk in process.disks for one in disk.inodes()]
+    for disk, path, inode in files:
         partition = partition_of(path.partition("/")[0])
         if partition is None or partition.topic in (
             METADATA_TOPIC,
@@ -123,7 +135,7 @@ def _of_partitions(disk: SimDisk, suffixes: tuple[str, ...]) -> list[tuple[str, 
         ):
             continue
         if inode.data and path.endswith(suffixes):
-            found.append((path, partition))
+            found.append(_Found(disk, path, partition))
     return found
 
 
@@ -176,7 +188,8 @@ class Nemesis:
     def heal(self) -> None:
         """Everything works from now on."""
         for process in self._processes:
-            process.disk.mend()
+            for disk in process.disks:
+                disk.mend()
             process.slow_sync_us = 0
             process.resume()
         for wire in self._wires.values():
@@ -190,7 +203,7 @@ class Nemesis:
             self._events.after(_POLL_US, self.bring_back, process)
 
     def _strike_node(self, fault: Fault, process: Process) -> None:
-        disk = process.disk
+        disk = process.dirs[fault.log_dir % len(process.dirs)].disk
         torn_percent = fault.salt % 4 * 33
         match fault.blow:
             case Blow.KILL:
@@ -219,6 +232,8 @@ class Nemesis:
                 disk.refuse_opens = fault.count
             case Blow.SLOW_SYNC:
                 process.slow_sync_us = fault.count * 1000
+            case Blow.AWAY:
+                disk.is_away = True
             case Blow.CLOCK:
                 process.put_clock(fault.count)
             case Blow.PAUSE:
@@ -241,8 +256,10 @@ class Nemesis:
             self._events.after(fault.lasts_us, self._relieve, fault, process)
 
     def _relieve(self, fault: Fault, process: Process) -> None:
-        disk = process.disk
+        disk = process.dirs[fault.log_dir % len(process.dirs)].disk
         match fault.blow:
+            case Blow.AWAY:
+                disk.is_away = False
             case Blow.FULL:
                 disk.full_bytes = None
             case Blow.WRITE_ERROR:
@@ -267,17 +284,18 @@ class Nemesis:
     def _flip(self, fault: Fault, process: Process) -> None:
         """In a topic's segment, which is damage, or in what can be made again from segments."""
         wanted = (".log",) if fault.blow is Blow.FLIP_LOG else _CACHES
-        found = _of_partitions(process.disk, wanted)
+        found = _of_partitions(process, wanted)
         if fault.blow is Blow.FLIP_LOG:  # a damaged coordinator refuses, and its groups never rest
-            found = [one for one in found if not one[1].topic.startswith("__")]
+            found = [one for one in found if not one.partition.topic.startswith("__")]
         if not found:
             return
-        path, partition = found[fault.salt % len(found)]
+        one = found[fault.salt % len(found)]
+        path, partition = one.path, one.partition
         if fault.blow is Blow.FLIP_LOG:
             self._mark(fault, path, (partition.topic, partition.partition))
         process.damaged.add(partition)
         process.seen.add(f"flipped in a{path[path.rindex('.') :]}")
-        process.disk.flip(path, _bit_in_front(process.disk, path, fault))
+        one.disk.flip(path, _bit_in_front(one.disk, path, fault))
 
     def _tamper(self, fault: Fault, process: Process) -> None:
         """The process is gone; what it had in its hands is gone as well, or half done."""
@@ -285,17 +303,16 @@ class Nemesis:
             process.kill()
         else:
             process.cut_power(fault.salt)
-        disk = process.disk
         lose = fault.blow is Blow.LOSE_FILE
-        found = _of_partitions(disk, _REMADE if lose else (".log",))
+        found = _of_partitions(process, _REMADE if lose else (".log",))
         if not found:
             return
-        path, _ = found[(fault.salt >> 1) % len(found)]
+        one = found[(fault.salt >> 1) % len(found)]
         if lose:
-            disk.take_away(path)
+            one.disk.take_away(one.path)
             return
         suffix = _HALF_DONE[fault.salt % len(_HALF_DONE)]
-        disk.leave_copy(path, suffix, half=suffix != ".swap")
+        one.disk.leave_copy(one.path, suffix, half=suffix != ".swap")
 
     def _strike_wire(self, fault: Fault) -> None:
         now_us = self._events.now_us

@@ -57,6 +57,8 @@ class Verb(Enum):
     DELETE = "delete"
     GROW = "grow"
     DELETE_BEFORE = "delete-before"
+    MOVE = "move"  # partitions to the count-th log directory there is, -1: to one that is not
+    PLACES = "places"  # in which log directories partitions are
     LIST = "list"
     CONFIGS = "configs"
     ALTER = "alter"  # some settings of a topic
@@ -83,7 +85,8 @@ class Ask:
     """What a client's application asks for.
 
     `count`: records of a send, partitions of a create or grow, the offset of a delete-before (-1: the
-    high watermark). `size_bytes`: of a value; how much a fetch takes. `wait_ms`: of a fetch.
+    high watermark). A move is of all partitions of the topics "t0+t1", or of one, if `partition` says
+    which. `size_bytes`: of a value; how much a fetch takes. `wait_ms`: of a fetch.
     `time_ms`: of a look-up: -1, -2, -3, or since EPOCH_MS; for a send, how old its records are.
     `configs`: of an alter, with an empty text for a setting that is taken away. `group`: an
     administrator's; members have their own. `keys`: of a send, how many different ones there are, and
@@ -132,6 +135,7 @@ class Blow(Enum):
     MUTE_DOWN = "mute-down"
     CUT = "cut"  # a client's bytes stand still, both ways
     CLOG = "clog"  # a client's bytes stand still on their way up, its close too
+    AWAY = "away"  # a log directory, not the first one, can't be opened by the next process
     CLOCK = "clock"  # the wall clock jumps by `count` ms, forward or back
 
 
@@ -139,7 +143,7 @@ class Blow(Enum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
     """`lasts_us`: until the node is started again, or the fault is healed. `salt` names the stream
-    of chance that decides what is lost."""
+    of chance that decides what is lost. `log_dir`: the number of the directory whose disk it hits."""
 
     at_us: int
     blow: Blow
@@ -148,6 +152,7 @@ class Fault:
     lasts_us: int = 0
     count: int = 0
     salt: int = 0
+    log_dir: int = 0
 
 
 @final
@@ -162,4 +167,5 @@ class Plan:
     faults: tuple[Fault, ...]
     heal_us: int
     heal: Blow = Blow.KILL  # how the process ends at heal_us, to be started again
+    wanted: str = ""  # topics that every start provides, as in KAFKA_CREATE_TOPICS
     recover_twice: bool = False  # after each crash, a copy of the directory is opened twice first

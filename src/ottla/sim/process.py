@@ -5,15 +5,16 @@ makes promises: flushes of one partition that wait together are one, a sync is o
 time before anybody is told, a stop brings everything to the disk before the clean marker stands.
 
 A process may end anywhere: by a signal between two events, or in the middle of a disk call. How the
-next one finds the directory is told to it as `Shutdown`, as `aio/log_directory.py` would. It may be
+next one finds each of its directories is told to it as `Shutdown`, as `aio/log_directory.py` would. It may be
 paused: time passes, and what comes in piles up until it goes on.
 
 It is long and left whole on purpose: every line of it stands for one of the shell's.
 
-Elsewhere: the disk itself, `disk.py`; when processes end, `nemesis.py`.
+Elsewhere: the disk itself, `disk.py`; a directory's markers and flushes, `log_dir.py`; when processes end, `nemesis.py`.
 """
 
 from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack
 from enum import Enum, auto
 from random import Random
 from typing import Final, Protocol, assert_never, final
@@ -34,22 +35,23 @@ from ottla.core.effect import (
     WriteWhole,
 )
 from ottla.core.event import Disconnected, Event, Flushed, Received, Ticked
-from ottla.core.log.recovery import Shutdown
-from ottla.core.port import File
 from ottla.core.quota.accepts import Accepts
+from ottla.core.replica.leader import Leader
 from ottla.errors import RemoteProtocolError
 from ottla.settings.broker import BrokerSettings
+from ottla.settings.environment import TopicToCreate
 from ottla.settings.parse import Resolved
 from ottla.sim.checker.recovered import Portrait, differences
 from ottla.sim.clock import Events, NodeClock
-from ottla.sim.disk import ProcessEnds, SimDisk
+from ottla.sim.disk import Fuse, ProcessEnds, SimDisk
 from ottla.sim.entropy import SeededEntropy
 from ottla.sim.history import FlushMark, History, Life, LifeMark
+from ottla.sim.log_dir import Group, LogDir, paths_of
 from ottla.sim.network import CLIENT_HOST, Connection
 from ottla.sim.plan import EPOCH_MS
 from ottla.sim.quota_operation import MuteMark
 from ottla.sim.timeline import Timeline
-from ottla.types import TopicPartition, Uuid
+from ottla.types import TopicPartition
 from ottla.wire.api import Message
 from ottla.wire.server import Call
 
@@ -88,22 +90,6 @@ class SteadyStopwatch:
 
 
 @final
-class _Group:
-    """Flushes of one partition that will be done together."""
-
-    def __init__(self, topic_id: Uuid) -> None:
-        self.files: dict[File, None] = {}
-        self.directory: str | None = None
-        self.end_offset = 0
-        self.topic_id = topic_id
-
-    def join(self, flush: Flush) -> None:
-        self.files.update(dict.fromkeys(flush.files))
-        self.directory = flush.directory or self.directory
-        self.end_offset = max(self.end_offset, flush.end_offset)
-
-
-@final
 class Process:
     """One node, and the processes that are it one after the other."""
 
@@ -116,6 +102,7 @@ class Process:
         given: dict[str, Resolved],
         inspect: Inspect,
         *,
+        topics_wanted: tuple[TopicToCreate, ...] = (),
         recover_twice: bool,
         timeline: Timeline | None,
     ) -> None:
@@ -125,6 +112,7 @@ class Process:
         self._settings = settings
         self._given = given
         self._inspect = inspect
+        self._topics_wanted = topics_wanted
         self._recover_twice = recover_twice
         self._timeline = timeline
         self._entropy = SeededEntropy(events.chance(f"entropy/{number}"))
@@ -135,27 +123,42 @@ class Process:
         self._resumed_us = 0
         self._held: list[Callable[[], None]] = []  # what came in since
         self.slow_sync_us = 0
-        self.disk = SimDisk(self.now_ms)
+        self._fuse = Fuse()
+        paths, self._keeps_partitions = paths_of(settings)
+        self.dirs = [
+            LogDir(at, number, path, self.now_ms, self._fuse) for at, path in enumerate(paths)
+        ]
         self.state = State.DOWN
         self.life = 0  # how many processes there were; what belongs to an earlier one is void
         self.node: Node | None = None
         self.uncertain_disk = False
         self.damaged: set[TopicPartition] = set()  # bits of them were flipped
         self.seen = Seen()
-        self._clean_marker = True
         self._boot = 0  # counts power cuts
-        self._noted_boot: int | None = None  # the boot of the last process that got ready
-        self._unwritten: dict[str, bytes] = {}  # small files that were tried in vain
         self._connections: dict[int, Connection] = {}
         self._accepts = Accepts(settings.quotas)
         self._muted: dict[int, tuple[int, list[bytes]]] = {}  # until when, and what came since
-        self._groups: dict[TopicPartition, _Group] = {}
-        self._wholes: dict[str, bytes] = {}
-        self._running: set[TopicPartition | str] = set()
         self._timer_ms = 0
         self._steps = 0
         self._after_flushes: Callable[[], None] | None = None
         self._ends_by_power: int | None = None  # an armed crash takes the power with it: the salt
+
+    @property
+    def disk(self) -> SimDisk:
+        """The one that the metadata log is on."""
+        return self.dirs[0].disk
+
+    @property
+    def first_kept(self) -> int:
+        """The first directory that partitions may be in."""
+        return 0 if self._keeps_partitions else 1
+
+    @property
+    def disks(self) -> Iterator[SimDisk]:
+        return (one.disk for one in self.dirs)
+
+    def _open_dirs(self) -> list[LogDir]:
+        return [one for one in self.dirs if one.is_open]
 
     def now_ms(self) -> int:
         return self._clock.now_ms()
@@ -193,7 +196,7 @@ class Process:
     # Life
 
     def start(self) -> None:
-        """A new process on the directory as it is. Does nothing when one is there."""
+        """A new process on the directories as they are. Does nothing when one is there."""
         if self.state is not State.DOWN:
             return
         self.life += 1
@@ -201,17 +204,16 @@ class Process:
         self._accepts = Accepts(self._settings.quotas)
         self._timer_ms = 0
         self._clock.begin()
-        shutdown = self._how_it_ended()
-        self._clean_marker = False
-        if shutdown is Shutdown.POWER_LOST:
-            self.disk.forget_page_cache()
+        for one in self.dirs:
+            one.begin(self._boot)
+        if any(one.lost_power for one in self.dirs):
             # After a failed sync this comes to the same as a power cut: what was not flushed may go.
             self._mark_life(Life.POWER_CUT)
-        self._trace("start", shutdown.name)
+        self._trace("start", " ".join(_name(one) for one in self.dirs))
         try:
-            if self._recover_twice and shutdown is not Shutdown.CLEAN:
-                self._try_recovering_twice(shutdown)
-            self.node = self._assemble(self.disk, shutdown, self._entropy)
+            if self._recover_twice and any(one.ended_badly for one in self.dirs):
+                self._try_recovering_twice()
+            self.node = self._assemble(list(self.disks), self._entropy)
             self._perform(self.node.start(self.now_ms()))
         except ProcessEnds:
             self._end_in_a_call()
@@ -226,12 +228,6 @@ class Process:
         self.inspect_now()
         if self._timeline is not None and self.node is not None:
             self._timeline.look(self._events.now_us, self.number, self.node)
-
-    def _how_it_ended(self) -> Shutdown:
-        """What the markers in the directory say of the last process (`aio/log_directory.py`)."""
-        if self._clean_marker:
-            return Shutdown.CLEAN
-        return Shutdown.KILLED if self._noted_boot == self._boot else Shutdown.POWER_LOST
 
     def kill(self) -> None:
         if self.state is not State.DOWN:
@@ -264,21 +260,22 @@ class Process:
     def _leave(self) -> None:
         node = self.node
         assert node is not None
-        try:
-            self.disk.sync_all()
-        except OSError:
-            self._died(Life.STOPPED_UNCLEANLY)
-            return
-        if node.is_durable:
-            self._clean_marker = True
-            self._died(Life.STOPPED)
-        else:
-            self._died(Life.STOPPED_UNCLEANLY)
+        clean = 0
+        for one in self._open_dirs():
+            if not node.is_dir_durable(one.number):
+                continue
+            try:
+                one.disk.sync_all()
+            except OSError:
+                continue
+            one.clean_marker = True
+            clean += 1
+        self._died(Life.STOPPED if clean == len(self.dirs) else Life.STOPPED_UNCLEANLY)
 
     def arm_crash(self, changes: int, torn_percent: int, power_salt: int | None) -> None:
         """The process ends in the middle of its so-many-th change of the disk from now on."""
-        self.disk.crash_in = changes
-        self.disk.torn_percent = torn_percent
+        self._fuse.crash_in = changes
+        self._fuse.torn_percent = torn_percent
         self._ends_by_power = power_salt
 
     def _end_in_a_call(self) -> None:
@@ -292,19 +289,18 @@ class Process:
         self._events.after(_FAILED_START_PAUSE_US, self.start)
 
     def _lose_power(self, salt: int) -> None:
-        self.disk.lose_power(self._events.chance(f"power/{self.number}/{salt}"))
-        self._boot += 1  # the marker of a clean stop is on the disk, and survives
+        for one in self.dirs:
+            of_dir = f"/{one.number}" if one.number else ""
+            one.disk.lose_power(self._events.chance(f"power/{self.number}/{salt}{of_dir}"))
+        self._boot += 1  # a marker of a clean stop is on its disk, and survives
 
     def _died(self, life: Life) -> None:
         was = self.state
         self.life += 1
         self.state = State.DOWN
         self.node = None
-        self.disk.end_process()
-        self._groups.clear()
-        self._wholes.clear()
-        self._unwritten.clear()
-        self._running.clear()
+        for one in self.dirs:
+            one.process_ended()
         self._is_paused = False
         self._held.clear()
         self._after_flushes = None
@@ -327,36 +323,42 @@ class Process:
         self._died(Life.HALTED)
         self._events.after(_FAILED_START_PAUSE_US, self.start)
 
-    def _assemble(self, disk: SimDisk, shutdown: Shutdown, entropy: SeededEntropy) -> Node:
+    def _assemble(self, disks: list[SimDisk], entropy: SeededEntropy) -> Node:
+        first, *others = self.dirs
         return assemble(
             Premises(
                 settings=self._settings,
                 given=self._given,
-                topics_wanted=(),
+                topics_wanted=self._topics_wanted,
                 cluster_id=CLUSTER_ID,
-                directory_id=bytes(15) + bytes([9 + self.number]),
-                shutdown=shutdown,
-                disk=disk,
+                directory_id=first.directory_id,
+                shutdown=first.shutdown,
+                disk=disks[0],
                 entropy=entropy,
                 stopwatch=SteadyStopwatch(),
                 now_ms=self.now_ms(),
+                keeps_partitions=self._keeps_partitions,
+                other_dirs=tuple(
+                    one.given(disk) for one, disk in zip(others, disks[1:], strict=True)
+                ),
             )
         )
 
-    def _try_recovering_twice(self, shutdown: Shutdown) -> None:
+    def _try_recovering_twice(self) -> None:
         """Opening what a crash has left, and opening it again, must come to the same."""
-        twin = self.disk.twin()
+        twins = [disk.twin() for disk in self.disks]
         portraits = []
         for attempt in range(2):
             entropy = SeededEntropy(Random(f"twice/{attempt}"))
             try:
-                node = self._assemble(twin, shutdown, entropy)
+                node = self._assemble(twins, entropy)
                 node.start(self.now_ms())
                 portraits.append(Portrait(node))
             except (OSError, RemoteProtocolError) as error:
                 self._history.broken.append(f"a copy of the directory can't be opened: {error}")
                 return
-            twin.end_process()
+            for twin in twins:
+                twin.end_process()
         for difference in differences(*portraits):
             if any(difference.startswith(f"{one}:") for one in self.damaged):
                 continue  # each start takes one damaged batch from the end
@@ -490,7 +492,7 @@ class Process:
                 case Flush():
                     self._gather(effect)
                 case WriteWhole():
-                    self._wholes[effect.path] = effect.data
+                    self.dirs[effect.log_dir].wholes[effect.path] = effect.data
                 case Close():
                     connection = self._connections.get(effect.connection_id)
                     if connection is not None:
@@ -515,7 +517,9 @@ class Process:
 
     def inspect_now(self) -> None:
         if self.node is not None:
-            with self.disk.at_rest():
+            with ExitStack() as stack:
+                for disk in self.disks:
+                    stack.enter_context(disk.at_rest())
                 problems = self._inspect(self.node, self._connections, self.damaged)
             self._history.broken += problems
             now_us = self._events.now_us
@@ -534,15 +538,8 @@ class Process:
         """What the turn gathered for the disk goes there; the next deadline is known."""
         if self.node is None:
             return
-        for partition in [one for one in self._groups if one not in self._running]:
-            self._running.add(partition)
-            group = self._groups.pop(partition)
-            self._events.after(self._sync_us(), self._sync, self.life, partition, group)
-        for path in [one for one in self._wholes if one not in self._running]:
-            self._running.add(path)
-            data = self._wholes.pop(path)
-            turn = self.disk.whole_turns.get(path, 0)
-            self._events.after(self._sync_us(), self._write_whole, self.life, path, data, turn)
+        for log_dir in self.dirs:
+            self._dispatch(log_dir)
         deadline_ms = self.node.next_deadline_ms()
         if deadline_ms is None:
             return
@@ -550,6 +547,21 @@ class Process:
             self._timer_ms = deadline_ms
             delay_us = max(0, deadline_ms - self.now_ms()) * 1000 + 500
             self._events.after(delay_us, self._tick, self.life, deadline_ms)
+
+    def _dispatch(self, log_dir: LogDir) -> None:
+        running = log_dir.running
+        for partition in [one for one in log_dir.groups if one not in running]:
+            running.add(partition)
+            group = log_dir.groups.pop(partition)
+            group.begin()
+            self._events.after(self._sync_us(), self._sync, self.life, log_dir, partition, group)
+        for path in [one for one in log_dir.wholes if one not in running]:
+            running.add(path)
+            data = log_dir.wholes.pop(path)
+            turn = log_dir.disk.whole_turns.get(path, 0)
+            self._events.after(
+                self._sync_us(), self._write_whole, self.life, log_dir, path, data, turn
+            )
 
     def _tick(self, life: int, for_ms: int) -> None:
         if life != self.life or for_ms != self._timer_ms:
@@ -561,12 +573,13 @@ class Process:
             self._end_turn()
 
     def _gather(self, flush: Flush) -> None:
-        group = self._groups.get(flush.partition)
+        groups = self.dirs[flush.log_dir].groups
+        group = groups.get(flush.partition)
         if group is None:
             node = self.node
             hosted = None if node is None else node.replicas.topic(flush.partition.topic)
             topic_id = bytes(16) if hosted is None else hosted.topic_id
-            group = self._groups[flush.partition] = _Group(topic_id)
+            group = groups[flush.partition] = Group(topic_id)
         group.join(flush)
 
     def _sync_us(self) -> int:
@@ -580,7 +593,14 @@ class Process:
             return 0
         return int(self.slow_sync_us * max(0.0, self._slow_chance.random() * 1.25 - 0.25))
 
-    def _sync(self, life: int, partition: TopicPartition, group: _Group, done: int = 0) -> None:
+    def _sync(
+        self,
+        life: int,
+        log_dir: LogDir,
+        partition: TopicPartition,
+        group: Group,
+        done: int = 0,
+    ) -> None:
         """The data reaches the platter now; the node hears of it later.
 
         A slow disk takes one file after the other, and the names last: much may happen in between.
@@ -591,27 +611,36 @@ class Process:
         files = list(group.files)
         try:
             if self.slow_sync_us and done < len(files):
-                self.disk.sync(files[done : done + 1], None)
-                self._events.after(self._slow_us(), self._sync, life, partition, group, done + 1)
+                log_dir.disk.sync(files[done : done + 1], None)
+                self._events.after(
+                    self._slow_us(), self._sync, life, log_dir, partition, group, done + 1
+                )
                 return
-            self.disk.sync(files[done:], group.directory)
+            log_dir.disk.sync(files[done:], group.directory)
         except OSError as refusal:
             error = f"{refusal.strerror} ({partition})"
             self.seen.add("sync refused")
         delay_us = int(self._disk_chance.random() * 1000)
-        self._events.after(delay_us, self._synced, life, partition, group, error)
+        self._events.after(delay_us, self._synced, life, log_dir, partition, group, error)
 
     def _synced(
-        self, life: int, partition: TopicPartition, group: _Group, error: str | None
+        self,
+        life: int,
+        log_dir: LogDir,
+        partition: TopicPartition,
+        group: Group,
+        error: str | None,
     ) -> None:
         if life != self.life:
             return
-        if self.holds(lambda: self._synced(life, partition, group, error)):
+        if self.holds(lambda: self._synced(life, log_dir, partition, group, error)):
             return
-        self._running.discard(partition)
+        log_dir.running.discard(partition)
         if error is not None:
-            self._noted_boot = None  # the page cache is not to be believed, not by the next either
-        if error is None and partition not in (METADATA_PARTITION, COMPACTION):
+            log_dir.noted_boot = (
+                None  # the page cache is not to be believed, not by the next either
+            )
+        if error is None and self._lives_in(partition, log_dir.number):
             self._history.mark(
                 FlushMark(
                     self._events.now_us,
@@ -622,25 +651,38 @@ class Process:
                     end_offset=group.end_offset,
                 )
             )
-        if self._step(Flushed(partition, group.end_offset, error), None):
+        if self._step(Flushed(partition, group.end_offset, error, log_dir.number), None):
             self._look_whether_ready()
             self._end_turn()
             self._look_whether_idle()
 
-    def _write_whole(self, life: int, path: str, data: bytes, turn: int) -> None:
-        if life != self.life or self.holds(lambda: self._write_whole(life, path, data, turn)):
+    def _lives_in(self, partition: TopicPartition, log_dir: int) -> bool:
+        """Whether what is flushed there is the partition's own, and not a copy of it on its way."""
+        if partition in (METADATA_PARTITION, COMPACTION) or self.node is None:
+            return False
+        hosted = self.node.replicas.topic(partition.topic)
+        if hosted is None or partition.partition >= len(hosted.leaders):
+            return True
+        leader = hosted.leaders[partition.partition]
+        return not isinstance(leader, Leader) or leader.log_dir == log_dir
+
+    def _write_whole(self, life: int, log_dir: LogDir, path: str, data: bytes, turn: int) -> None:
+        if life != self.life:
             return
-        self._running.discard(path)
+        if self.holds(lambda: self._write_whole(life, log_dir, path, data, turn)):
+            return
+        disk = log_dir.disk
+        log_dir.running.discard(path)
         try:
-            if self.disk.whole_turns.get(path, 0) == turn:  # else the node wrote it meanwhile
-                self.disk.write_whole_durably(path, data)
-            self._unwritten.pop(path, None)
+            if disk.whole_turns.get(path, 0) == turn:  # else the node wrote it meanwhile
+                disk.write_whole_durably(path, data)
+            log_dir.unwritten.pop(path, None)
         except ProcessEnds:
             self._end_in_a_call()
             return
         except OSError:
             self.seen.add("checkpoint refused")
-            self._unwritten[path] = data
+            log_dir.unwritten[path] = data
             self._events.after(_UNWRITTEN_PAUSE_US, self._write_again, life)
         self._end_turn()
         self._look_whether_idle()
@@ -648,14 +690,15 @@ class Process:
     def _write_again(self, life: int) -> None:
         """What could not be written is tried with whatever is newer."""
         if life == self.life and not self.holds(lambda: self._write_again(life)):
-            for path, data in self._unwritten.items():
-                self._wholes.setdefault(path, data)
-            self._unwritten.clear()
+            for one in self.dirs:
+                for path, data in one.unwritten.items():
+                    one.wholes.setdefault(path, data)
+                one.unwritten.clear()
             self._end_turn()
 
     def _look_whether_idle(self) -> None:
-        waiting = self._groups or self._wholes or self._running
-        if self.state is State.STOPPING and not waiting and self._after_flushes is not None:
+        is_idle = all(one.is_idle for one in self.dirs)
+        if self.state is State.STOPPING and is_idle and self._after_flushes is not None:
             then, self._after_flushes = self._after_flushes, None
             then()
 
@@ -663,7 +706,8 @@ class Process:
         if self.state is State.STARTING and self.node is not None and self.node.is_ready:
             self.state = State.UP
             if self.node.is_examined:
-                self._noted_boot = self._boot
+                for one in self._open_dirs():
+                    one.noted_boot = self._boot
             self._trace("ready", "")
             self._mark_life(Life.STARTED)
 
@@ -673,6 +717,10 @@ class Process:
 
     def _trace(self, what: str, note: str) -> None:
         self._events.trace(f"node {self.number} {what} {note}")
+
+
+def _name(log_dir: LogDir) -> str:
+    return log_dir.shutdown.name if log_dir.is_open else "-"
 
 
 @final

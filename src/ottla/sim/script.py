@@ -33,6 +33,8 @@ class MalformedScript(ValueError):
 
 def format_plan(plan: Plan) -> str:
     lines = [f"seed {plan.seed}", f"heal {plan.heal_us} {plan.heal.value}"]
+    if plan.wanted:
+        lines.append(f"want {plan.wanted}")
     if plan.recover_twice:
         lines.append("recover-twice")
     lines += [f"set {key}={text}" for key, text in plan.settings]
@@ -52,6 +54,7 @@ def format_plan(plan: Plan) -> str:
 def parse_plan(text: str) -> Plan:
     """The part above the rule. Raises MalformedScript."""
     seed, heal_us, heal, recover_twice = 0, 0, Blow.KILL, False
+    wanted = ""
     settings: list[tuple[str, str]] = []
     clients: list[ClientPlan] = []
     asks: list[Ask] = []
@@ -68,6 +71,8 @@ def parse_plan(text: str) -> Plan:
                     seed = int(value)
                 case ["heal", value, blow]:
                     heal_us, heal = int(value), Blow(blow)
+                case ["want", value]:
+                    wanted = value
                 case ["recover-twice"]:
                     recover_twice = True
                 case ["set", pair]:
@@ -91,6 +96,7 @@ def parse_plan(text: str) -> Plan:
         faults=tuple(faults),
         heal_us=heal_us,
         heal=heal,
+        wanted=wanted,
         recover_twice=recover_twice,
     )
 
@@ -215,6 +221,7 @@ def _fault(at_us: int, blow: Blow, pairs: dict[str, str]) -> Fault:
         lasts_us=options.number("lasts_us"),
         count=options.number("count"),
         salt=options.number("salt"),
+        log_dir=options.number("log_dir"),
     )
     options.end()
     return fault

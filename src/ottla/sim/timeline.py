@@ -43,7 +43,9 @@ from ottla.sim.history import (
     Listing,
     LookUp,
     Mark,
+    MoveAsked,
     Outcome,
+    PlacesSeen,
     ProducerIdGiven,
     Read,
     Send,
@@ -54,7 +56,7 @@ HEADING: Final = (
     "        ms node event         partition  role  epoch  log end  high wm  isr      note"
 )
 
-_State = tuple[int, int, int, int, int, int, str, str]
+_State = tuple[int, int, int, int, int, int, str, str, int]
 
 
 @final
@@ -91,7 +93,7 @@ class Timeline:
     def _note_state(
         self, t_us: int, number: int, label: str, before: _State | None, state: _State
     ) -> None:
-        end, high_watermark, epoch, start, flushed, _, role, isr = state
+        end, high_watermark, epoch, start, flushed, _, role, isr, _ = state
         event, note = _event(before, state)
         columns = (f"{role:5} {epoch:<6} {end:<8} {high_watermark:<8} {isr:8}",)
         note = f"{note} start {start}, flushed {flushed}".strip()
@@ -105,7 +107,7 @@ class Timeline:
 
 def _state(leader: Leader | ErrorCode, node: Node) -> _State:
     if isinstance(leader, ErrorCode):
-        return -1, -1, -1, -1, -1, 0, leader.name[:5], ""
+        return -1, -1, -1, -1, -1, 0, leader.name[:5], "", 0
     log = leader.log
     isr = ",".join(str(member) for member in leader.isr.members)
     return (
@@ -117,6 +119,7 @@ def _state(leader: Leader | ErrorCode, node: Node) -> _State:
         leader.segment_count,
         "L",
         isr,
+        leader.log_dir,
     )
 
 
@@ -126,6 +129,8 @@ def _event(before: _State | None, state: _State) -> tuple[str, str]:
     grown = state[0] - before[0]
     if state[6] != before[6]:
         return "role", f"was {before[6]}"
+    if state[8] != before[8]:
+        return "moves", f"from directory {before[8]} to {state[8]}"
     if state[2] != before[2]:
         return "lead", f"epoch was {before[2]}"
     if grown > 0:
@@ -232,6 +237,12 @@ def _operation(op: Entry) -> tuple[int, str]:
             label, note = op.topic, f"{how}: {op.changes}"
         case Inquiry():
             label, note = op.about, f"call {op.api_key}"
+        case MoveAsked():
+            label, note = f"{op.topic}-{op.partition}", f"to {op.path}"
+        case PlacesSeen():
+            where = [f"{_places([one])} {'+'.join(at)}" for one, at in op.places.items()]
+            where += [f"{_places([one])} on its way to {at}" for one, at in op.coming.items()]
+            note = ", ".join([*where, *(f"{path} is offline" for path in op.offline)])
         case Insult():
             note = f"{op.kind}, {op.answered_bytes} bytes came back"
         case QuotaAlter():

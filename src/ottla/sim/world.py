@@ -20,9 +20,11 @@ from ottla.core.metadata.quota import QuotaEntity
 from ottla.errors import ErrorCode
 from ottla.settings.broker import broker_settings
 from ottla.settings.definition import Source
+from ottla.settings.environment import topics_of
 from ottla.settings.parse import Resolved
 from ottla.sim.administrator import Administrator
 from ottla.sim.bygone import leave_metadata
+from ottla.sim.checker.places import disagreeing, misplaced
 from ottla.sim.checker.scrubbed import scrubbed
 from ottla.sim.client import Client
 from ottla.sim.clock import Events
@@ -33,6 +35,7 @@ from ottla.sim.history import (
     History,
     LookUp,
     Outcome,
+    PlacesSeen,
     Read,
 )
 from ottla.sim.member import Member, Stage
@@ -98,12 +101,14 @@ class World:
                 broker_settings(given),
                 given,
                 inspect,
+                topics_wanted=topics_of({"KAFKA_CREATE_TOPICS": plan.wanted}),
                 recover_twice=plan.recover_twice,
                 timeline=timeline,
             )
         ]
         for process in self.processes:
-            leave_metadata(plan.seed, process.disk.root, process.now_ms())
+            roots = [disk.root for disk in process.disks]
+            leave_metadata(plan.seed, roots[0], roots[process.first_kept], process.now_ms())
         self.wires: dict[int, Wire] = {}
         self.clients: dict[int, Client] = {}
         self._reader = Reader()
@@ -212,7 +217,7 @@ class World:
             member.doubt()
         process = self.processes[0]
         match self.plan.heal:
-            case Blow.STOP:
+            case Blow.STOP if process.state is State.UP:
                 process.stop()
             case Blow.POWER:
                 process.cut_power(self.plan.seed)
@@ -227,23 +232,30 @@ class World:
         if process.state is State.UP and asked:
             for member in self.members():
                 member.retire()
-            _Sweep(self, self._swept).begin()
+            self._sweep = _Sweep(self, self._swept)
+            self._sweep.begin()
         else:
             self.events.after(_POLL_US, self._look_whether_at_rest)
 
     def _swept(self) -> None:
-        """Everything was read; the node, left in peace, has to stop cleanly."""
-        self.processes[0].inspect_now()
+        """Everything was read, and is where it belongs; left in peace, the node has to stop cleanly."""
+        process = self.processes[0]
+        process.inspect_now()
+        if process.node is not None:
+            self.history.broken += disagreeing(process.node)
         self._note_unanswered()
-        self.processes[0].stop()
+        process.stop()
         self._look_whether_stopped()
 
     def _look_whether_stopped(self) -> None:
         if self.processes[0].state is State.STOPPING:
             self.events.after(_POLL_US, self._look_whether_stopped)
             return
-        if self._scrubs or any(process.disk.damage() for process in self.processes):
-            self.history.broken += scrubbed(self.processes[0].disk, self.processes[0].damaged)
+        process = self.processes[0]
+        if self._scrubs or any(disk.damage() for disk in process.disks):
+            for disk in process.disks:
+                self.history.broken += scrubbed(disk, process.damaged)
+        self.history.broken += misplaced(process.disks, self._sweep.places)
         self.is_over = True
         self.history.ended = True
 
@@ -280,9 +292,11 @@ class World:
 
 @final
 class _Sweep:
-    """The last look at everything: topics, their settings, every record, and offsets by time."""
+    """The last look at everything: topics, their settings, every record, offsets by time, and in
+    which directories they are."""
 
     def __init__(self, world: World, then: Callable[[], None]) -> None:
+        self.places: dict[tuple[str, int], list[str]] = {}
         self._world = world
         self._then = then
         self._look, self._read = world.last_clients()
@@ -334,7 +348,7 @@ class _Sweep:
         topics = self._look.topics
         self._read.topics = dict(topics)
         if not topics:
-            self._then()
+            self._look_for_places()
             return
         for name in topics:
             self._pending += 1
@@ -379,6 +393,17 @@ class _Sweep:
             return
         for name in behind:
             self._fail(f"{name} can't be read to its end")
+        self._look_for_places()
+
+    def _look_for_places(self) -> None:
+        self._look.mover.see_places(self._placed, final=True)
+
+    def _placed(self, seen: PlacesSeen) -> None:
+        """What is still on its way arrives."""
+        if seen.coming:
+            self._world.events.after(_POLL_US, self._look_for_places)
+            return
+        self.places = seen.places
         self._then()
 
     def _was_read(self, reads: list[Read]) -> None:

@@ -156,8 +156,8 @@ def test_a_full_disk_takes_what_fits_and_again_after_a_removal() -> None:
 def test_a_process_may_end_in_the_middle_of_any_change() -> None:
     for changes in range(1, 5):
         disk = made()
-        disk.crash_in = changes
-        disk.torn_percent = 50
+        disk.fuse.crash_in = changes
+        disk.fuse.torn_percent = 50
         with pytest.raises(ProcessEnds):
             _write_two(disk)
         with pytest.raises(ProcessEnds):

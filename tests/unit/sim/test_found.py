@@ -75,7 +75,7 @@ def test_a_segment_that_a_killed_process_began_survives_a_power_cut(change: int)
     append(log, batch(1))
     append(log, batch(1))
     flush(disk, log)
-    disk.crash_in = change
+    disk.fuse.crash_in = change
     try:
         append(log, batch(1))  # begins a segment
     except ProcessEnds:

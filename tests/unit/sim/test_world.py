@@ -127,7 +127,7 @@ def test_a_clean_stop_is_believed_after_a_power_cut() -> None:
 
 def test_drawn_worlds_are_various_and_keep_every_promise() -> None:
     seen: set[str] = set()
-    for seed in range(40):
+    for seed in range(50):
         trial = try_plan(draw_plan(seed))
         assert trial.problems == (), f"seed {seed}"
         seen |= trial.seen.keys()

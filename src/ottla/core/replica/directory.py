@@ -144,6 +144,11 @@ class Directories:
         taken, self._has_disowned = self._has_disowned, False
         return taken
 
+    def spare(self, partition: TopicPartition) -> None:
+        """Its home is offline: what stands here may be all there is of it, and is no stray."""
+        self._found.discard(str(partition))
+        self._unopened.add(partition)
+
     def forget(self, partition: TopicPartition) -> None:
         """What was checkpointed of it is not needed any more."""
         self._unopened.discard(partition)
@@ -191,6 +196,16 @@ class Directories:
         aside = set_aside_name(partition, self._entropy.uuid(), DELETE_SUFFIX)
         self._disk.rename(str(partition), aside)
         return aside
+
+    def make_room(self, partition: TopicPartition) -> None:
+        """Nothing that a power cut has brought back stands under the name of what is elsewhere."""
+        directory = str(partition)
+        if not self._disk.exists(directory):
+            return
+        if self._disk.names(directory):
+            self._set_stray(directory, "the partition is in another log directory")
+        else:
+            self._disk.remove_tree(directory)
 
     def future_name(self, partition: TopicPartition) -> str:
         """A new name for the copy of a partition that is being moved here."""

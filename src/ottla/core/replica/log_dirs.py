@@ -132,6 +132,9 @@ class LogDirs:
         named = None if assigned is None else self._by_id.get(assigned)
         if named is not None and named.is_offline:
             return None
+        is_named = assigned is not None and assigned not in _NOWHERE
+        if named is None and is_named and self.has_offline:
+            return None  # what stands in another is what a move has left there
         candidates = list(self.online())
         if not is_new:
             if named is not None and named.directories.holds(partition, topic_id):
@@ -143,8 +146,6 @@ class LogDirs:
                 return None
         if named is not None and named.keeps_partitions:
             return named
-        if named is None and assigned not in _NOWHERE and assigned and self.has_offline:
-            return None
         return min(candidates, key=lambda one: one.partition_count, default=None)
 
     def _only(self) -> LogDir | None:

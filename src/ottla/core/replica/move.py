@@ -148,6 +148,8 @@ class Moves:
         if (leader.partition, target.number) in self._orphans:
             self._deadlines.set(leader.partition, now_ms + _PAUSE_MS)
             return  # an earlier copy of it is still being flushed
+        # Once the metadata names the target, a start must find nothing there but the copy.
+        target.directories.make_room(leader.partition)
         directory = target.directories.future_name(leader.partition)
         target.disk.make_directory(directory)
         metadata = f"{directory}/{PARTITION_METADATA}"
@@ -283,8 +285,8 @@ class Moves:
         flush = _flush(move)
         if flush is not None:
             return [flush]
-        self.moved_at_once.append(move.leader)
-        self._close(move, now_ms)
+        if self._close(move, now_ms):
+            self.moved_at_once.append(move.leader)
         return []
 
     def _close(self, move: Move, now_ms: int) -> bool:

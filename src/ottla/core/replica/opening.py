@@ -151,6 +151,8 @@ class Openings:
             log_dir = self._dirs.home_of(partition, hosted.topic_id, assigned, is_new=is_new)
             if log_dir is None:
                 self.unopened.pop(key, None)  # not before the next start
+                for online in self._dirs.online():
+                    online.directories.spare(partition)
                 return _OFFLINE
             settings = hosted.policy.settings
             log = log_dir.directories.open(partition, hosted.topic_id, settings, now_ms)

@@ -12,6 +12,7 @@ from ottla.sim.checker import (
     groups,
     heritage,
     kept,
+    places,
     producers,
     quotas_kept,
     rationed,
@@ -46,6 +47,7 @@ CHECKERS: Final[tuple[Callable[[Ledger], Iterator[Violation]], ...]] = (
     unthrottled.check,
     rationed.check,
     told.check,
+    places.check,
 )
 
 

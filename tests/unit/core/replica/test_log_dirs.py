@@ -101,3 +101,35 @@ def test_a_failed_directory_takes_no_new_partitions() -> None:
     house.table.go_offline("EIO", NOW_MS, 0)
     house.table.go_offline("EIO", NOW_MS, 2)
     assert house.table.is_offline
+
+
+def test_while_its_home_is_away_a_copy_elsewhere_is_neither_served_nor_a_stray() -> None:
+    house = house_of_three()
+    house.create("t", [partition_image(directory=directory_id_of(2))])
+    home, house.others[1] = house.others[1], None
+    other = house.others[0]
+    assert other is not None
+    other.make_directory("t-0")
+    other.put("t-0/00000000000000000000.log", b"")
+    away = house.restarted(Shutdown.KILLED)
+    assert away.table.leader("t", 0) is ErrorCode.KAFKA_STORAGE_ERROR
+    assert away.disk_of(1).names("") == ["t-0"]
+    away.others[1] = home
+    back = away.restarted(Shutdown.KILLED)
+    assert places(back, "t", 1) == [2]
+    (aside,) = back.disk_of(1).names("")
+    assert aside.endswith("-stray")
+
+
+@pytest.mark.parametrize("is_empty", [True, False])
+def test_what_stands_in_the_target_of_a_move_makes_room(is_empty: bool) -> None:
+    house = house_of_three()
+    house.create("t", [partition_image(directory=directory_id_of(2))])
+    disk = house.disk_of(1)
+    disk.make_directory("t-0")
+    if not is_empty:
+        disk.put("t-0/00000000000000000000.log", b"of long ago")
+    house.table.move(house.leader("t", 0), house.table.dirs[1], NOW_MS)
+    house.table.tick(NOW_MS)
+    suffixes = sorted(name.rpartition("-")[2] for name in disk.names(""))
+    assert suffixes == (["future"] if is_empty else ["future", "stray"])
