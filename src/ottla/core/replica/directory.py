@@ -145,7 +145,7 @@ class Directories:
         return taken
 
     def spare(self, partition: TopicPartition) -> None:
-        """Its home is offline: what stands here may be all there is of it, and is no stray."""
+        """It could not be opened: what stands here may be all there is of it, and is no stray."""
         self._found.discard(str(partition))
         self._unopened.add(partition)
 

@@ -140,6 +140,11 @@ class Openings:
             self._deadlines.set(_Turn.REOPEN, self.now_ms + _REOPEN_PAUSE_MS)
         return reopened
 
+    def _spare(self, partition: TopicPartition) -> None:
+        """It could not be seen whose directory this is."""
+        for online in self._dirs.online():
+            online.directories.spare(partition)
+
     def _open(self, hosted: HostedTopic, number: int, image: PartitionImage) -> Leader | ErrorCode:
         now_ms = self.now_ms
         partition = TopicPartition(hosted.name, number)
@@ -151,8 +156,7 @@ class Openings:
             log_dir = self._dirs.home_of(partition, hosted.topic_id, assigned, is_new=is_new)
             if log_dir is None:
                 self.unopened.pop(key, None)  # not before the next start
-                for online in self._dirs.online():
-                    online.directories.spare(partition)
+                self._spare(partition)
                 return _OFFLINE
             settings = hosted.policy.settings
             log = log_dir.directories.open(partition, hosted.topic_id, settings, now_ms)
@@ -163,6 +167,7 @@ class Openings:
                     extra={"partition": partition, "error": str(error)},
                 )
             self.unopened[key] = image
+            self._spare(partition)
             self._deadlines.set(_Turn.REOPEN, now_ms + _REOPEN_PAUSE_MS)
             return _OFFLINE
         leader = Leader(
