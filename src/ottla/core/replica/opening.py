@@ -151,8 +151,7 @@ class Openings:
             log_dir = self._dirs.home_of(partition, hosted.topic_id, assigned, is_new=is_new)
             if log_dir is None:
                 self.unopened.pop(key, None)  # not before the next start
-                for online in self._dirs.online():
-                    online.directories.spare(partition)
+                self._spare(partition)
                 return _OFFLINE
             settings = hosted.policy.settings
             log = log_dir.directories.open(partition, hosted.topic_id, settings, now_ms)
@@ -163,6 +162,7 @@ class Openings:
                     extra={"partition": partition, "error": str(error)},
                 )
             self.unopened[key] = image
+            self._spare(partition)
             self._deadlines.set(_Turn.REOPEN, now_ms + _REOPEN_PAUSE_MS)
             return _OFFLINE
         leader = Leader(
@@ -178,3 +178,7 @@ class Openings:
             self._moves.told[key] = log_dir.directory_id
         leader.follow(image, self._node_id)
         return leader
+
+    def _spare(self, partition: TopicPartition) -> None:
+        for log_dir in self._dirs.online():
+            log_dir.directories.spare(partition)
