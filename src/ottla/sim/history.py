@@ -30,6 +30,8 @@ from ottla.sim.group_operation import (
 )
 from ottla.sim.operation import Op as Op
 from ottla.sim.operation import Outcome as Outcome
+from ottla.sim.place_operation import MoveAsked as MoveAsked
+from ottla.sim.place_operation import PlacesSeen as PlacesSeen
 from ottla.sim.quota_operation import Metered, MuteMark, QuotaAlter, QuotasSeen
 from ottla.types import Uuid
 
@@ -391,36 +393,6 @@ class Inquiry(Op):
         self.topic_id: Uuid = bytes(16)
         self.partitions = -1  # of the topic, where the answer says it
         self.problem = ""
-
-
-@final
-class MoveAsked(Op):
-    """AlterReplicaLogDirs of one partition. OK: it is under way, or was there already."""
-
-    __slots__ = ("partition", "path", "topic")
-
-    def __init__(
-        self, client: int, asked_us: int, *, topic: str, partition: int, path: str
-    ) -> None:
-        super().__init__(client, asked_us)
-        self.topic = topic
-        self.partition = partition
-        self.path = path
-
-
-@final
-class PlacesSeen(Op):
-    """DescribeLogDirs of everything: (topic, partition) to the paths where it is, and where a copy
-    of it is being made. `offline`: directories that say nothing but that they are."""
-
-    __slots__ = ("coming", "final", "offline", "places")
-
-    def __init__(self, client: int, asked_us: int, *, final: bool) -> None:
-        super().__init__(client, asked_us)
-        self.final = final
-        self.places: dict[tuple[str, int], list[str]] = {}
-        self.coming: dict[tuple[str, int], list[str]] = {}
-        self.offline: list[str] = []
 
 
 @final

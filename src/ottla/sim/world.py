@@ -89,7 +89,8 @@ class World:
             self.history.offsets_kept_ms = int(kept_minutes) * 60_000
         quotas = broker_settings(given).quotas
         self.history.quota_window_ms = quotas.window_ms
-        self.history.quota_span_ms = quotas.windows * quotas.window_ms
+        # Use is forgotten when a window was last used so long ago, and it may have begun one earlier.
+        self.history.quota_span_ms = (quotas.windows + 1) * quotas.window_ms
         self.history.mutation_span_ms = quotas.mutation_windows * quotas.mutation_window_ms
         self.history.members_max = int(settings.get("group.max.size", 1_000))
         self.history.groups_vanish = "offsets.retention.check.interval.ms" in settings

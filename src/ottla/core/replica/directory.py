@@ -80,21 +80,26 @@ class Directories:
 
     def holds(self, partition: TopicPartition, topic_id: Uuid) -> bool:
         """Whether the partition's own files stand here: none of another topic of its name."""
-        directory = str(partition)
-        if directory not in self._found and not (self._is_settled and self._disk.exists(directory)):
+        if not self._stands(partition):
             return False
-        return self._topic_id(f"{directory}/{PARTITION_METADATA}") in (None, topic_id)
+        return self._topic_id(f"{partition}/{PARTITION_METADATA}") in (None, topic_id)
+
+    def _stands(self, partition: TopicPartition) -> bool:
+        """Whether there is a directory of its name: from before, or from an attempt that failed."""
+        directory = str(partition)
+        if directory in self._found:
+            return True
+        was_tried = self._is_settled or partition in self._unopened
+        return was_tried and self._disk.exists(directory)
 
     def open(
         self, partition: TopicPartition, topic_id: Uuid, settings: TopicSettings, now_ms: int
     ) -> Log:
         """The partition's log, made empty when it is not there. OSError: it can't be used."""
         directory = str(partition)
-        found = directory in self._found
+        found = self._stands(partition)
         # Claimed, also if the disk does not let it be opened: a stray is what nobody asked for.
         self._found.discard(directory)
-        if not found and self._is_settled:
-            found = self._disk.exists(directory)  # an attempt that failed has left something
         self._unopened.add(partition)
         metadata = f"{directory}/{PARTITION_METADATA}"
         known_id = self._topic_id(metadata) if found else None
@@ -145,7 +150,8 @@ class Directories:
         return taken
 
     def spare(self, partition: TopicPartition) -> None:
-        """It could not be opened: what stands here may be all there is of it, and is no stray."""
+        """Its home is offline or can't be told: what stands here may be all there is of it, and is no
+        stray."""
         self._found.discard(str(partition))
         self._unopened.add(partition)
 
