@@ -95,11 +95,11 @@ def calls_of_a_round(seed: int) -> int:
 
 def crashed(seed: int, call: int, torn_percent: int) -> World:
     world = World(seed)
-    world.disk.crash_in = call
-    world.disk.torn_percent = torn_percent
+    world.disk.fuse.crash_in = call
+    world.disk.fuse.torn_percent = torn_percent
     with pytest.raises(ProcessEnds):
         world.compact()
-    world.disk.ended = False
+    world.disk.fuse.ended = False
     return world
 
 
@@ -110,7 +110,7 @@ def check(disk: SimDisk, shutdown: Shutdown, recovery_point: int) -> Log:
     names = disk.names(DIRECTORY)
     assert not [name for name in names if name.endswith((".cleaned", ".swap", ".deleted"))]
     disk.end_process()
-    disk.ended = False
+    disk.fuse.ended = False
     again = opened(disk, shutdown, recovery_point, 0)
     assert content_of(again) == content_of(log)
     return again
@@ -124,7 +124,7 @@ def test_a_kill_at_any_call_leaves_one_of_the_states_on_the_way(seed: int) -> No
     for call in range(1, calls + 1):
         world = crashed(seed, call, torn_percent=50)
         world.disk.end_process()
-        world.disk.ended = False
+        world.disk.fuse.ended = False
         log = check(world.disk, Shutdown.KILLED, world.recovery_point)
         assert content_of(log) in contents, call
         assert latest(log) == world.model
@@ -143,7 +143,7 @@ def power_cuts(seed: int, recoveries: int) -> None:
         for turn in range(recoveries):
             world = crashed(seed, call, torn_percent=50)
             world.disk.lose_power(Random(seed * 1000 + call * 10 + turn))
-            world.disk.ended = False
+            world.disk.fuse.ended = False
             log = check(world.disk, Shutdown.POWER_LOST, world.recovery_point)
             found = content_of(log)
             assert log.end_offset >= world.recovery_point, call
@@ -163,7 +163,7 @@ def test_a_power_cut_after_the_round_takes_nothing_that_was_flushed() -> None:
         world = World(0)
         world.compact()
         world.disk.lose_power(Random(turn))
-        world.disk.ended = False
+        world.disk.fuse.ended = False
         log = check(world.disk, Shutdown.POWER_LOST, world.recovery_point)
         found = below(content_of(log), world.recovery_point)
         assert found in [below(one, world.recovery_point) for one in contents]
