@@ -52,6 +52,7 @@ class Leader:
         "high_watermark",
         "holds_flushes",
         "internal",
+        "is_settled",
         "isr",
         "leader_epoch",
         "leader_id",
@@ -88,6 +89,7 @@ class Leader:
         self.leader_id = -1
         self.leader_epoch = NO_EPOCH
         self.error: ErrorCode | None = ErrorCode.NOT_LEADER_OR_FOLLOWER
+        self.is_settled = True
         self.closed = False
         self.flushes = 0  # asked for, outcome not known
         self.under_way: Flush | None = None  # the last of them, while it may be widened
@@ -112,7 +114,8 @@ class Leader:
             leads = image.leader == node_id
             if leads:
                 self.log.epochs.settle(image.leader_epoch)
-            self.error = None if leads else ErrorCode.NOT_LEADER_OR_FOLLOWER
+            serves = leads and self.is_settled
+            self.error = None if serves else ErrorCode.NOT_LEADER_OR_FOLLOWER
 
     def append(self, batch: ValidBatch, now_ms: int) -> Appended | Refused:
         """Append at the end of the log. A disk that refuses is the answer KAFKA_STORAGE_ERROR.
@@ -263,6 +266,21 @@ class Leader:
             self.flushes += 1
             self.under_way = flush
         return flush
+
+    def settle_first(self) -> Flush | None:
+        """The flush, if one is due, that what was found is to have before anybody is served: until
+        then the high watermark may be below one that somebody has seen."""
+        flush = self.flush_due()
+        if flush is not None:
+            self.is_settled = False
+            self.error = ErrorCode.NOT_LEADER_OR_FOLLOWER
+        return flush
+
+    def settle(self, node_id: BrokerId) -> None:
+        """The flush is done."""
+        self.is_settled = True
+        if self.error is ErrorCode.NOT_LEADER_OR_FOLLOWER and self.leader_id == node_id:
+            self.error = None
 
     def flushed(self, end_offset: int) -> None:
         self.flushes -= 1

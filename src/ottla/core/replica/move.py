@@ -322,7 +322,12 @@ class Moves:
         except OSError:
             target.disk.rename(name, aside)
             raise
-        assert log.end_offset == leader.log.end_offset, "a moved log ends elsewhere"
+        if log.end_offset != leader.log.end_offset:
+            log.close(now_ms)
+            target.disk.rename(name, aside)
+            raise LocalProtocolError(
+                f"its copy ends at {log.end_offset} instead of {leader.log.end_offset}: it was damaged"
+            )
         old = leader.log
         self._dirs[move.old].partition_count -= 1
         leader.moved(log, target.number)

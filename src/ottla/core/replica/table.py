@@ -400,6 +400,8 @@ class ReplicaTable:
             return []
         if not orphaned and leader.flushes:
             leader.flushed(end_offset)
+            if not leader.is_settled:
+                leader.settle(self._node_id)
             self.moves.settled(partition, now_ms)
         return self.appended(leader, now_ms)
 
@@ -492,7 +494,9 @@ class ReplicaTable:
         effects: list[Effect] = []
         self._removals.tick(now_ms)
         for reopened in self._openings.tick(self._by_id):
-            effects += self._flush_if_due(reopened, rolled=False)
+            if reopened.partition not in self._orphan_flushes:
+                flush = reopened.settle_first()
+                effects += [] if flush is None else [flush]
         effects += self._checkpoint_owed()
         effects += self.moves.tick(now_ms)
         while self.moves.moved_at_once:

@@ -17,7 +17,7 @@ from ottla.errors import ErrorCode
 from ottla.sim.checker.group_ledger import NEVER, Contact, GroupLedger, GroupStory
 from ottla.sim.checker.ledger import Ledger
 from ottla.sim.checker.verdict import Violation
-from ottla.sim.group_operation import Beat, GroupSeen, Joining, OfMember, Place, Syncing
+from ottla.sim.group_operation import Beat, Committing, GroupSeen, Joining, OfMember, Place, Syncing
 from ottla.sim.history import FaultMark, Outcome
 
 PROMISE: Final = "groups agree"
@@ -206,6 +206,8 @@ def _expired(groups: GroupLedger, story: GroupStory) -> Iterator[Violation]:
         session_ms = max((one.session_ms for one in ops if isinstance(one, Joining)), default=0)
         heard_us = min(one.asked_us for one in ops)
         for one in sorted(ops, key=lambda op: op.asked_us):
+            if isinstance(one, Committing) and one.generation < 0:
+                continue  # as from outside: of an empty group it is taken, whoever it is from
             begun = bisect_left(begun_us, one.asked_us)
             if begun:
                 heard_us = max(heard_us, begun_us[begun - 1])

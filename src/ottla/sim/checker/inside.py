@@ -100,9 +100,12 @@ def _place(error: AssertionError) -> str:
 
 def _log_problems(log: Log, *, expires: bool) -> Iterator[str]:
     epochs: list[tuple[int, int]] = []
+    next_offset, gaps = log.start_offset, False  # they tell of an earlier compaction
     producers = ProducerState(log.start_offset)
     for batch in log.batches(log.start_offset, log.end_offset):
         start = max(batch.base_offset, log.start_offset)
+        gaps = gaps or start > next_offset
+        next_offset = batch.next_offset
         epoch = batch.partition_leader_epoch
         if epochs and epoch < epochs[-1][0]:
             epochs.clear()  # a disk that lied has lost newer epochs' records in the metadata log
@@ -112,7 +115,7 @@ def _log_problems(log: Log, *, expires: bool) -> Iterator[str]:
     kept = log.epochs.entries()
     while kept and kept[-1][1] >= log.end_offset:
         kept.pop()  # an epoch that has written nothing yet
-    if log.cleaned_offset is not None or log.settings.cleanup_compact:
+    if gaps or log.cleaned_offset is not None or log.settings.cleanup_compact:
         # Of an epoch that wrote nothing but what is compacted away, no batch tells any more.
         for epoch, start in epochs:
             before = [one for one in kept if one[1] <= start]

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from ottla.broker.node import Node
+from ottla.core.log.checkpoint import PARTITION_METADATA
 from ottla.core.metadata.partition import MIGRATING_DIRECTORY, UNASSIGNED_DIRECTORY
 from ottla.core.metadata.records import DIRECTORIES_SINCE
 from ottla.sim.checker.inside import leaders
@@ -131,11 +132,22 @@ def disagreeing(node: Node) -> list[str]:
 
 
 def misplaced(disks: Iterable[SimDisk], places: Mapping[Place, list[str]]) -> list[str]:
-    """Partitions that do not stand where the last look has seen them, or elsewhere as well."""
+    """Partitions that do not stand where the last look has seen them, or elsewhere as well.
+
+    A directory of the same name that was of a topic deleted while it could not be read is left to
+    the next start.
+    """
     by_path = {disk.path: disk for disk in disks}
     problems = []
     for (name, number), described in places.items():
-        found = [path for path, disk in by_path.items() if disk.names(f"{name}-{number}")]
+        directory = f"{name}-{number}"
+        metadata = f"{directory}/{PARTITION_METADATA}"
+        whose = {by_path[path].read_whole(metadata) for path in described}
+        found = [
+            path
+            for path, disk in by_path.items()
+            if disk.names(directory) and disk.read_whole(metadata) in whose
+        ]
         if found != described:
             problems.append(
                 f"{name}-{number} was described in {' and '.join(described)}, stands in "
