@@ -212,6 +212,7 @@ class Moves:
 
     def suspend(self) -> None:
         """The process ends: what is not swapped begins anew at the next start."""
+        self._waiting.clear()
         for partition, move in list(self._moves.items()):
             if move.phase is not Phase.SWAPPED:
                 del self._moves[partition]

@@ -204,6 +204,8 @@ class Ledger:
                 # Damage in the last batch looks like one that a kill has torn.
                 story.cuts = [cut for cut in story.cuts if cut[0] < struck_us]
                 story.cuts += [cut for cut in ends if cut[0] >= struck_us]
+            # Sound when it was looked at, and not any more when it was sent: nobody's promise.
+            story.reads = [one for one in story.reads if not self._struck_under_way(story, one)]
             story.note_reads()
 
     def struck_us(self, story: Story) -> int | None:
@@ -211,7 +213,12 @@ class Ledger:
         times_us = self.flipped.get((story.name.rpartition("-")[0], story.key[1]))
         return None if times_us is None else times_us[0]
 
-    def struck_under_way(self, story: Story, read: Read) -> bool:
+    def struck_twice_us(self, story: Story) -> int | None:
+        """When a bit of the partition's segments was flipped for the second time."""
+        times_us = self.flipped.get((story.name.rpartition("-")[0], story.key[1]), ())
+        return times_us[1] if len(times_us) > 1 else None
+
+    def _struck_under_way(self, story: Story, read: Read) -> bool:
         """Whether a bit was flipped while the answer was on its way."""
         times_us = self.flipped.get((story.name.rpartition("-")[0], story.key[1]), ())
         return any(read.asked_us <= t_us <= read.ended_us for t_us in times_us)
