@@ -142,8 +142,8 @@ class LogDirs:
             for one in candidates:
                 if one.directories.holds(partition, topic_id):
                     return one
-            if named is None and self.has_offline:
-                return None
+            if self.has_offline:
+                return None  # also when named: a move that was not finished names its target
         if named is not None and named.keeps_partitions:
             return named
         return min(candidates, key=lambda one: one.partition_count, default=None)
