@@ -320,8 +320,8 @@ class ReadEmitter(Emitter):
                 self.emit(f"{read}, version)")
             else:
                 assert null == "", (self.struct.name, f.name)
-                # int8: negative for null, otherwise the struct follows.
-                self.emit("if data[at] > 127:")
+                # Not null is 1 before the struct. Null is -1, and 0 in a tagged field.
+                self.emit("if data[at] > 127:" if f.tag is None else "if not data[at]:")
                 self.emit(f"    o.{f.name} = None")
                 self.emit("    at += 1")
                 self.emit("else:")

@@ -12,7 +12,7 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parent.parent
 SOURCE: Final = ROOT / "src" / "ottla"
 GENERATED: Final = ("wire/message/", "wire/stored/", "wire/api.py", "errors.py")
-SHELLS: Final = ("aio/", "cli/", "console/", "sim/")
+SHELLS: Final = ("aio/", "cli/", "compat/", "console/", "kafka/", "sim/")
 EMPTY_NAMES: Final = frozenset({"utils", "util", "helpers", "helper", "common", "misc", "base", "manager", "service", "impl"})  # fmt: skip
 MODULE_LINES_MAX: Final = 600
 FUNCTION_LINES_MAX: Final = 60

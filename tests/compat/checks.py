@@ -53,12 +53,14 @@ class World:
 
     `writer`: another reference client, for whoever writes beside a check. `restart(kill)`: the
     broker goes, by SIGTERM or by SIGKILL, and comes back on the same port; None: it isn't ours.
+    `invalid_config`: what the broker calls a value that is none.
     """
 
     reference: Driver
     data_dir: Path | None
     writer: Driver | None = None
     restart: Callable[[bool], None] | None = None
+    invalid_config: int = INVALID_CONFIG
     written: list[Written] = field(default_factory=list)
 
     def stored(self, topic: str, partition: int) -> list[StoredBatch]:
@@ -309,7 +311,7 @@ def alter(client: Client, driver: Driver, world: World) -> str | None:
     # What the client was told is done holds for the very next request.
     with refusal(MESSAGE_TOO_LARGE, f"more than {LIMIT_BYTES} bytes"):
         world.reference.ask("produce", topic=topic, codec="none", records=[large])
-    with refusal(INVALID_CONFIG, "a time that is no number"):
+    with refusal(world.invalid_config, "a time that is no number"):
         driver.ask("alter", topic=topic, configs={"retention.ms": "soon"})
     return None
 

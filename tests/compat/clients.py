@@ -51,6 +51,16 @@ def _kcat() -> list[str]:
     return [sys.executable, str(DRIVERS / "drive_kcat.py"), "BOOTSTRAP", *install.kcat()]
 
 
+def _ottla() -> list[str]:
+    return [sys.executable, str(DRIVERS / "drive_ottla.py"), "BOOTSTRAP"]
+
+
+def _ottla_kafka() -> list[str]:
+    """kafka-python's own driver, with `import kafka` meaning `ottla.kafka`."""
+    program = str(DRIVERS / "drive_kafka_python.py")
+    return [sys.executable, "-m", "ottla.compat", program, "BOOTSTRAP"]
+
+
 def _java() -> list[str]:
     return install.java().command("Drive", "BOOTSTRAP")
 
@@ -90,6 +100,8 @@ CLIENTS: Final = (
         null_headers=False,
     ),
     Client(name="java", command=_java),
+    Client(name="ottla", command=_ottla),
+    Client(name="ottla.kafka", command=_ottla_kafka),
 )
 # Writes and reads what a check needs beside the client it is about.
 REFERENCE: Final = KAFKA_PYTHON_3

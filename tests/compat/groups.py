@@ -249,11 +249,14 @@ def static_member(client: Client, driver: Driver, world: World) -> str | None:
     return None
 
 
-def mixed(drivers: list[Driver], world: World) -> str | None:
+def mixed(drivers: list[Driver], world: World, strategy: str) -> str | None:
     """One group whose members are of different clients, which share an assignor."""
-    note = three("group-mixed", drivers, world)
+    note = three(f"mixed-{strategy}-{drivers[-1].name}", drivers, world, strategy)
     return f"{', '.join(driver.name for driver in drivers)}: {note}"
 
+
+# Of the capabilities, those that a group of several clients is checked in.
+STRATEGIES: Final = {"group of 3": "range", "cooperative": "cooperative-sticky"}
 
 CAPABILITIES: Final[dict[str, Check]] = {
     "group of 3": group_of_three,

@@ -156,11 +156,30 @@ def old_java(release: str) -> Java:
     return _java(f"java-{release}", project, "DriveOld.java")
 
 
+def old_broker(release: str) -> Java:
+    """The jars of an old release's broker, and of ZooKeeper."""
+    project = (HERE / "java" / "pom-old-broker.xml").read_text().replace("RELEASE", release)
+    return Java(f"{_jars(f'broker-{release}', project)}/*")
+
+
 def _java(name: str, project: str, driver: str) -> Java:
-    _need("java", "javac", "mvn")
-    jars = CACHE / name / "jars"
+    _need("javac")
+    jars = _jars(name, project)
     classes = CACHE / name / "classes"
     program = HERE / "drivers" / driver
+
+    def compile_driver() -> None:
+        classes.mkdir(parents=True)
+        _run(["javac", "-nowarn", "-cp", f"{jars}/*", "-d", str(classes), str(program)])
+
+    _once(classes, project + program.read_text(), compile_driver)
+    return Java(f"{classes}:{jars}/*")
+
+
+def _jars(name: str, project: str) -> Path:
+    """The directory with what a Maven project needs at run time."""
+    _need("java", "mvn")
+    jars = CACHE / name / "jars"
 
     def copy_jars() -> None:
         # Maven writes its own files beside the project, so the project stands outside the tree.
@@ -173,13 +192,8 @@ def _java(name: str, project: str, driver: str) -> Java:
         )
         _run(["mvn", "-q", "-B", *goal], cwd=jars.parent)
 
-    def compile_driver() -> None:
-        classes.mkdir(parents=True)
-        _run(["javac", "-nowarn", "-cp", f"{jars}/*", "-d", str(classes), str(program)])
-
     _once(jars, project, copy_jars)
-    _once(classes, project + program.read_text(), compile_driver)
-    return Java(f"{classes}:{jars}/*")
+    return jars
 
 
 def _once(made: Path, recipe: str, make: Callable[[], None]) -> None:

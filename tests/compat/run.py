@@ -2,7 +2,9 @@
 
     tests/compat/run.py                         Ottla, from this checkout
     tests/compat/run.py --against apache        Apache Kafka, to judge the harness itself
-    tests/compat/run.py --only kcat             one client (may be repeated; also: old, tools, files, tutorials)
+    tests/compat/run.py --against apache-2.1    the oldest that our client speaks with
+    tests/compat/run.py --only kcat             one client (may be repeated; also: old, tools, files, tutorials,
+                                                secured, own-tools)
     tests/compat/run.py --bootstrap host:port   a broker somebody else runs; its files are not seen
 
 A cell is green, red, or `–` where the client has no such feature; each red one and each remark has
@@ -12,7 +14,8 @@ directory that is kept when something was red.
 
 The pieces: `clients.py` the roster, `drivers/` one program per client, `checks.py` and `groups.py` the
 capabilities, `old.py` clients before Kafka 0.11, `tools.py` Apache Kafka's command-line tools,
-`storage.py` the files on disk in both directions, `tutorials.py` what learners type.
+`storage.py` the files on disk in both directions, `tutorials.py` what learners type, `secured.py` our
+client at Apache Kafka's TLS and SASL, `own_tools.py` and `own_data_tools.py` our tools beside Apache's.
 """
 
 from __future__ import annotations
@@ -30,27 +33,38 @@ from typing import Final
 
 import groups
 import old
+import own_data_tools
+import own_tools
+import secured
 import storage
 import tools
 import tutorials
-from apache import ApacheKafka
+from apache import ApacheKafka, OldKafka
 from broker import Broker, Elsewhere, NotStarted, Ottla, Restartable
 from checks import CAPABILITIES, World, Wrong
 from clients import CLIENTS, REFERENCE, Client
 from driver import Cannot, Driver, Failed, Refused
-from install import CannotInstall, java
+from install import CannotInstall, java, old_broker
 from segments import CODECS
 from table import Color, Outcome, Table
 
-PARTS: Final = ("old", "tools", "files", "tutorials")
-# Libraries of three makes; each names the assignor it shares with the others.
-MIXED: Final = ("java", "confluent-kafka", "kafka-python-3")
+PARTS: Final = ("old", "tools", "files", "tutorials", "secured", "own-tools")
+OURS: Final = "ottla"
+OLD: Final = "apache-2.1"
+OLD_RELEASE: Final = "2.1.1"
+# Libraries of three makes in one group; each names the assignor that it shares with the others.
+MIXED: Final = {
+    "a mixed group": ("java", "confluent-kafka", "kafka-python-3"),
+    "a mixed group with ours": ("java", "confluent-kafka", OURS),
+}
 
 
 def main() -> int:
     options = arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no process stays behind
-    wanted = set(options.only or [*(client.name for client in CLIENTS), *PARTS])
+    everything = [*(client.name for client in CLIENTS), *PARTS]
+    # Of an old release only our own client shows something new.
+    wanted = set(options.only or ([OURS] if options.against == OLD else everything))
     work = Path(tempfile.mkdtemp(prefix="compat-"))
     print(f"working in {work}", file=sys.stderr)
     started = time.monotonic()
@@ -69,12 +83,18 @@ def main() -> int:
                 tables.append(check_parts(tools.TABLE, functools.partial(tools.rows, broker, work)))
         finally:
             broker.stop()
+            if isinstance(broker, OldKafka):
+                broker.end()
         if "files" in wanted and not options.bootstrap:
             make, seen = broker_maker(options.against), broker.data_dir
             rows = functools.partial(storage.rows, make, seen, work)
             tables.append(check_parts(storage.TABLE, rows))
+        if "own-tools" in wanted and not options.bootstrap:
+            tables += check_own_tools(options.against, work)
         if "tutorials" in wanted and subject == "ottla":
             tables.append(check_parts(tutorials.TABLE, functools.partial(tutorials.rows, work)))
+        if "secured" in wanted and subject == "ottla":
+            tables.append(check_secured(work))
     except (NotStarted, CannotInstall) as problem:
         print(f"{subject}: {problem}", file=sys.stderr)
         return 1
@@ -92,7 +112,7 @@ def main() -> int:
 def arguments() -> argparse.Namespace:
     assert __doc__ is not None
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--against", choices=("ottla", "apache"), default="ottla")
+    parser.add_argument("--against", choices=("ottla", "apache", OLD), default="ottla")
     names = [client.name for client in CLIENTS]
     parser.add_argument("--only", action="append", choices=[*names, *PARTS], metavar="CLIENT")
     parser.add_argument("--bootstrap", metavar="HOST:PORT")
@@ -123,7 +143,10 @@ def broker_maker(kind: str) -> storage.MakeBroker:
             broker.format_directory()
         return broker
 
-    return ottla if kind == "ottla" else apache
+    def old(data: Path, logs: Path, overrides: Mapping[str, str]) -> Broker:
+        return OldKafka(old_broker(OLD_RELEASE), data, logs, overrides=overrides)
+
+    return {"ottla": ottla, "apache": apache, OLD: old}[kind]
 
 
 def check_clients(clients: list[Client], broker: Broker, work: Path) -> Table:
@@ -142,18 +165,27 @@ def check_clients(clients: list[Client], broker: Broker, work: Path) -> Table:
         for driver in (reference, writer, *drivers.values()):
             driver.aim_at(broker.bootstrap)
         world = World(reference, broker.data_dir, writer, restarting(broker))
+        lacks: Mapping[str, str] = {}
+        if isinstance(broker, OldKafka):
+            lacks, world.invalid_config = broker.LACKS, broker.INVALID_CONFIG
         if REFERENCE not in clients:
             write_corpus(reference, world)
         for capability, check in capabilities.items():
             for client in clients:
-                if client.name in drivers:
+                if capability in lacks:
+                    outcome = Outcome(Color.NOT_APPLICABLE, lacks[capability])
+                    table.put(client.name, capability, outcome)
+                elif client.name in drivers:
                     driver = drivers[client.name]
                     outcome = judge(lambda: check(client, driver, world))  # noqa: B023
                     table.put(client.name, capability, outcome)
-        mixed = [drivers[name] for name in MIXED if name in drivers]
-        if len(mixed) == len(MIXED):
-            outcome = judge(lambda: groups.mixed(mixed, world))
-            table.put("a mixed group", next(iter(groups.CAPABILITIES)), outcome)
+        for row, names in MIXED.items():
+            if not all(name in drivers for name in names):
+                continue
+            members = [drivers[name] for name in names]
+            for capability, strategy in groups.STRATEGIES.items():
+                outcome = judge(lambda: groups.mixed(members, world, strategy))  # noqa: B023
+                table.put(row, capability, outcome)
     finally:
         for driver in (reference, writer, *drivers.values()):
             driver.close()
@@ -164,7 +196,7 @@ def restarting(broker: Broker) -> Callable[[bool], None] | None:
     """How to take the broker down and up again; None: it is somebody else's."""
     if isinstance(broker, Elsewhere):
         return None
-    assert isinstance(broker, Ottla | ApacheKafka)
+    assert isinstance(broker, Ottla | ApacheKafka | OldKafka)
     ours: Restartable = broker
 
     def restart(kill: bool) -> None:
@@ -194,6 +226,43 @@ def check_parts(title: str, rows: Callable[[], list[tools.Row]]) -> Table:
     for row, column, check in checks:
         table.put(row, column, judge(check))
     return table
+
+
+def check_own_tools(kind: str, work: Path) -> list[Table]:
+    """Ours beside Apache Kafka's, with the same words at the same broker."""
+    tables = []
+    place = work / "own-tools"
+    broker = own_tools.made(kind, place)
+    broker.start()
+    try:
+        with own_tools.rows(broker, place) as checks:
+            tables.append(check_parts(own_tools.TABLE, lambda: checks))
+    finally:
+        broker.stop()
+    place = work / "own-data-tools"
+    broker = own_data_tools.made(kind, place)
+    broker.start()
+    try:
+        rows = functools.partial(own_data_tools.rows, broker, place)
+        tables.append(check_parts(own_data_tools.TABLE, rows))
+    finally:
+        broker.stop()
+    return tables
+
+
+def check_secured(work: Path) -> Table:
+    ends: list[Callable[[], None]] = []
+
+    def rows() -> list[secured.Row]:
+        checks, end = secured.rows(work)
+        ends.append(end)
+        return checks
+
+    try:
+        return check_parts(secured.TABLE, rows)
+    finally:
+        for end in ends:
+            end()
 
 
 def judge(check: Callable[[], str | None]) -> Outcome:

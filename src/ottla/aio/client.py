@@ -1,224 +1,103 @@
-"""A client of a cluster, as far as the first command-line tools need one: everything here awaits.
+"""A client of a cluster: finds brokers, keeps the picture of the cluster, and asks.
 
-`Connection` is one socket; `Client` finds brokers, keeps the picture of the cluster and asks. What to
-send, what an answer means and whether to try again is decided in `ottla.client`; here are sockets,
-time-outs and the waits in between.
+What to send, what an answer means and whether to try again is decided in `ottla.client`; here are
+connections, and the waits in between. There is one connection per broker and `Lane`, opened when first
+used; an address that failed is left alone for a while that grows (`Reconnects`).
 
 Promises: every wait is bounded; a broker that breaks the protocol loses its connection and is then
 treated as one that went away. What a user can mend is an exception whose message says how.
 
-Elsewhere: moving records, `producer.py` and `consumer.py`; the broker's side of a socket,
-`connection.py`. Not there yet: TLS, SASL, members of groups.
+Elsewhere: what is asked for again and again of the cluster's picture, `cluster.py`; one connection,
+`client_connection.py`; how it is made, `dial.py`; moving records, `producer.py` and `consumer.py`.
 """
 
 import asyncio
-import os
-import socket
-from collections.abc import Iterable, Sequence
+import random
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import Enum
 from types import TracebackType
-from typing import Final, final
+from typing import Final, TypeAlias, final
 
-from ottla import __version__
+from ottla.aio.client_connection import ANY_VERSION, Connection
+from ottla.aio.cluster import Picture
+from ottla.aio.dial import Dialer
+from ottla.aio.security import PLAINTEXT, Security
 from ottla.backoff import Backoff
-from ottla.client.groups import ONE_KEY_MAX, coordinator_request, coordinator_untrusted
-from ottla.client.metadata import NOTHING_KNOWN, Address, ClusterView, TopicView, cluster_untrusted
+from ottla.client.metadata import Address, ClusterView, LeaderHint, TopicView
+from ottla.client.options import ConnectionOptions
+from ottla.client.reach import (
+    AdvertisedUnreachable,
+    AuthenticationFailed,
+    ConnectionLost,
+    Reconnects,
+    Unreachable,
+)
 from ottla.errors import RETRIABLE, ApiError, ErrorCode, OttlaError, RemoteProtocolError
-from ottla.types import Payload
-from ottla.wire.api import FIND_COORDINATOR, METADATA, Message
-from ottla.wire.client import CORRELATION_ID_MAX, ClientConnection
-from ottla.wire.message.find_coordinator import FindCoordinatorResponse
-from ottla.wire.message.metadata import MetadataRequest, MetadataRequestTopic, MetadataResponse
+from ottla.wire.api import FIND_COORDINATOR, Message
+
+__all__ = [
+    "ANY_VERSION",
+    "CONNECT_MS_MAX",
+    "REQUEST_MS_MAX",
+    "AdvertisedUnreachable",
+    "AuthenticationFailed",
+    "Client",
+    "Connection",
+    "ConnectionLost",
+    "Lane",
+    "OwnLane",
+    "Unreachable",
+]
 
 CONNECT_MS_MAX: Final = 10_000
 REQUEST_MS_MAX: Final = 30_000
 """Both as in Kafka's clients."""
 
-_BUFFER_BYTES: Final = 256 * 1024
-_IN_FLIGHT_MAX: Final = 64
-_ANY_VERSION: Final = CORRELATION_ID_MAX
 
+class Lane(Enum):
+    """Which of the connections to a broker. It answers each in order, so that what may take long, as
+    a JoinGroup or a Fetch does, must not stand before what is urgent."""
 
-class Unreachable(OttlaError):
-    """No connection to an address. The message names it and the reason."""
-
-    def __init__(self, address: str, reason: str) -> None:
-        self.address = address
-        self.reason = reason
-        super().__init__(f"{address} cannot be reached: {reason}")
-
-
-class AdvertisedUnreachable(Unreachable):
-    """A broker that was asked tells an address at which it, or its peer, cannot be reached."""
-
-
-class ConnectionLost(OttlaError):
-    """A connection ended, or a request on it was not answered in time."""
+    DATA = "data"
+    """Produce, Fetch, and whatever is asked of one broker."""
+    GROUP = "group"
+    """Of a coordinator."""
+    ANY = "any"
+    """What any broker can tell."""
 
 
 @final
-class Connection(asyncio.BufferedProtocol):
-    """One connection to one broker. Once it failed it stays failed."""
+class OwnLane:
+    """Connections of one consumer alone: of two members on one connection, the heartbeat of one would
+    wait for the join of the other, which waits for it. To be closed by `Client.leave_lane`."""
 
-    def __init__(self, address: Address, client_id: str) -> None:
-        self._address = address
-        self._wire = ClientConnection(client_id, software_version=__version__)
-        self._buffer = memoryview(bytearray(_BUFFER_BYTES))
-        self._transport: asyncio.Transport | None = None
-        loop = asyncio.get_running_loop()
-        self._opened: asyncio.Future[None] = loop.create_future()
-        self._closed: asyncio.Future[None] = loop.create_future()
-        self._awaited: dict[int, asyncio.Future[Message]] = {}
-        self._failure: OttlaError | None = None
 
-    @property
-    def is_open(self) -> bool:
-        return self._failure is None and self._opened.done()
-
-    # ---- called by the transport
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        self._write(self._wire.opening())
-
-    def get_buffer(self, sizehint: int) -> memoryview:
-        return self._buffer
-
-    def buffer_updated(self, nbytes: int) -> None:
-        try:
-            responses = self._wire.received(self._buffer[:nbytes])
-        except (RemoteProtocolError, ApiError) as error:
-            self._fail(
-                RemoteProtocolError(f"{self._address} answers, but not as Kafka does: {error}")
-            )
-            return
-        self._write(self._wire.outgoing())
-        if self._wire.broker is not None and not self._opened.done():
-            self._opened.set_result(None)
-        for correlation_id, message in responses:
-            waiting = self._awaited.pop(correlation_id, None)
-            if waiting is not None and not waiting.done():
-                waiting.set_result(message)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if self._opened.done():
-            reason = f"{self._address} closed the connection"
-        else:
-            reason = (
-                f"{self._address} closed the connection instead of saying which versions it speaks. "
-                "Is it a Kafka listener, and one without TLS and SASL?"
-            )
-        self._fail(ConnectionLost(reason))
-        if not self._closed.done():
-            self._closed.set_result(None)
-
-    # ---- called by the client
-
-    async def wait_opened(self) -> None:
-        """The broker has said which versions it speaks."""
-        await self._opened
-
-    def version_for(self, api_key: int, version_max: int = _ANY_VERSION) -> int:
-        return self._wire.version_for(api_key, at_most=version_max)
-
-    def speaks(self, api_key: int) -> bool:
-        return api_key in self._wire.negotiated
-
-    async def ask(
-        self, api_key: int, message: Message, *, version_max: int = _ANY_VERSION, timeout_ms: int
-    ) -> Message:
-        """The response. Raises ConnectionLost, RemoteProtocolError, or ApiError for no version."""
-        correlation_id = self._send(api_key, message, version_max)
-        waiting: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
-        self._awaited[correlation_id] = waiting
-        try:
-            async with asyncio.timeout(timeout_ms / 1000):
-                return await waiting
-        except TimeoutError:
-            lost = ConnectionLost(f"{self._address} did not answer within {timeout_ms:,} ms")
-            # Answers come in order: whatever is asked here later would wait behind this one.
-            self._fail(lost)
-            raise lost from None
-        finally:
-            self._awaited.pop(correlation_id, None)
-
-    def tell(self, api_key: int, message: Message, *, version_max: int = _ANY_VERSION) -> None:
-        """Send what is answered by nothing: a Produce with acks=0."""
-        self._send(api_key, message, version_max)
-
-    async def close(self) -> None:
-        """What was written is sent, then the socket is closed."""
-        if self._transport is None:
-            return
-        self._transport.close()
-        try:
-            async with asyncio.timeout(CONNECT_MS_MAX / 1000):
-                await self._closed
-        except TimeoutError:
-            self._transport.abort()
-
-    def abort(self) -> None:
-        """The socket is closed, whatever was written."""
-        if self._transport is not None:
-            self._transport.abort()
-
-    def _send(self, api_key: int, message: Message, version_max: int) -> int:
-        if self._failure is not None:
-            raise self._failure
-        assert len(self._awaited) < _IN_FLIGHT_MAX, "a caller does not wait for its answers"
-        version = self._wire.version_for(api_key, at_most=version_max)
-        correlation_id, chunks = self._wire.request(api_key, version, message)
-        self._write(chunks)
-        return correlation_id
-
-    def _write(self, payloads: Iterable[Payload]) -> None:
-        chunks = []
-        for payload in payloads:
-            assert isinstance(payload, bytes | bytearray | memoryview), type(payload)
-            chunks.append(payload)
-        if chunks and self._transport is not None:
-            self._transport.writelines(chunks)
-
-    def _fail(self, failure: OttlaError) -> None:
-        if self._failure is not None:
-            return
-        self._failure = failure
-        for waiting in self._awaited.values():
-            if not waiting.done():
-                waiting.set_exception(failure)
-        self._awaited.clear()
-        if not self._opened.done():
-            self._opened.set_exception(failure)
-        # Whoever opened this may be gone already; its failure is kept above.
-        if self._opened.done() and not self._opened.cancelled():
-            self._opened.exception()
-        if self._transport is not None:
-            self._transport.abort()
+AnyLane: TypeAlias = Lane | OwnLane
+_Key: TypeAlias = tuple[Address, AnyLane]
 
 
 @final
 class Client:
-    """Asks a cluster. `bootstrap`: where to look for the first broker that answers."""
+    """Asks a cluster. To be used in one event loop; `start` and `close`, or `async with`."""
 
-    def __init__(
-        self,
-        bootstrap: Sequence[Address],
-        *,
-        client_id: str = "ottla",
-        connect_ms_max: int = CONNECT_MS_MAX,
-        request_ms_max: int = REQUEST_MS_MAX,
-    ) -> None:
-        assert bootstrap, "without an address there is nobody to ask"
-        self._bootstrap = tuple(bootstrap)
-        self._client_id = client_id
-        self._connect_ms_max = connect_ms_max
-        self._request_ms_max = request_ms_max
-        self._connections: dict[Address, Connection] = {}
-        self._connecting = asyncio.Lock()
-        self._backoff = Backoff(initial_ms=100, max_ms=1_000)
-        self.cluster: ClusterView = NOTHING_KNOWN
+    def __init__(self, options: ConnectionOptions, security: Security | None = None) -> None:
+        self.options = options
+        self._dialer = Dialer(options, security or PLAINTEXT)
+        self._connections: dict[_Key, Connection] = {}
+        self._opening: dict[_Key, asyncio.Task[Connection]] = {}
+        self._reconnects = Reconnects(
+            Backoff(
+                initial_ms=options.reconnect_backoff_ms, max_ms=options.reconnect_backoff_ms_max
+            )
+        )
+        self._backoff = Backoff(
+            initial_ms=options.retry_backoff_ms, max_ms=options.retry_backoff_ms_max
+        )
+        self._picture = Picture(options, self._ask_for_picture, self._rebootstrap, self.pause)
+        self._is_closed = False
 
     async def __aenter__(self) -> "Client":
+        await self.start()
         return self
 
     async def __aexit__(
@@ -229,74 +108,221 @@ class Client:
     ) -> None:
         await self.close()
 
+    async def start(self) -> None:
+        """The picture is kept fresh from now on. Nobody is asked yet."""
+        self._picture.start()
+
     async def close(self) -> None:
-        connections, self._connections = self._connections, {}
-        for connection in connections.values():
-            await connection.close()
+        """What was written is sent, then every connection is closed. Further calls fail."""
+        self._is_closed = True
+        await self._picture.stop()
+        opening, self._opening = list(self._opening.values()), {}
+        for task in opening:
+            task.cancel()
+        await asyncio.gather(*opening, return_exceptions=True)
+        connections, self._connections = list(self._connections.values()), {}
+        await asyncio.gather(*(connection.close() for connection in connections))
+
+    # ---- asking
+
+    async def ask(
+        self,
+        broker_id: int,
+        api_key: int,
+        message: Message,
+        *,
+        version_max: int = ANY_VERSION,
+        timeout_ms: int | None = None,
+        lane: AnyLane = Lane.DATA,
+    ) -> Message:
+        """The answer of one broker of `cluster`. `timeout_ms` None: the options' `request_ms_max`.
+
+        Raises Unreachable, AuthenticationFailed, ConnectionLost, RemoteProtocolError; ApiError where
+        the broker speaks no version, LocalProtocolError where the version cannot say `message`.
+        """
+        connection = self._open_one(broker_id, lane) or await self._broker(broker_id, lane)
+        return await connection.ask(
+            api_key, message, version_max=version_max, timeout_ms=timeout_ms
+        )
+
+    async def ready(self, broker_id: int, *, lane: AnyLane = Lane.DATA) -> None:
+        """A request to this broker can be sent at once, by `post`: connected, not throttled, room."""
+        connection = self._open_one(broker_id, lane) or await self._broker(broker_id, lane)
+        await connection.wait_room()
+
+    def post(
+        self,
+        broker_id: int,
+        api_key: int,
+        message: Message,
+        *,
+        version_max: int = ANY_VERSION,
+        timeout_ms: int | None = None,
+        lane: AnyLane = Lane.DATA,
+    ) -> "asyncio.Future[Message] | None":
+        """Sent, and the answer to come; None: nothing was sent, wait until the broker is `ready`.
+
+        Nothing is awaited, so requests leave in the order in which they are made. Raises, now or in
+        the future, as `ask` does.
+        """
+        connection = self._open_one(broker_id, lane)
+        if connection is None or not connection.has_room:
+            return None
+        return connection.post(api_key, message, version_max=version_max, timeout_ms=timeout_ms)
+
+    async def tell(
+        self,
+        broker_id: int,
+        api_key: int,
+        message: Message,
+        *,
+        version_max: int = ANY_VERSION,
+        lane: AnyLane = Lane.DATA,
+    ) -> None:
+        """Send to one broker of `cluster` what is answered by nothing: a Produce with acks=0."""
+        connection = self._open_one(broker_id, lane) or await self._broker(broker_id, lane)
+        await connection.wait_room()
+        connection.tell(api_key, message, version_max=version_max)
 
     async def ask_any(
-        self, api_key: int, message: Message, *, version_max: int = _ANY_VERSION
+        self,
+        api_key: int,
+        message: Message,
+        *,
+        version_max: int = ANY_VERSION,
+        timeout_ms: int | None = None,
     ) -> Message:
         """The answer of whichever broker can be reached. Raises Unreachable if none can."""
         connection = await self._any()
         return await connection.ask(
-            api_key, message, version_max=version_max, timeout_ms=self._request_ms_max
+            api_key, message, version_max=version_max, timeout_ms=timeout_ms
         )
 
-    async def ask(
-        self, broker_id: int, api_key: int, message: Message, *, version_max: int = _ANY_VERSION
+    async def ask_controller(
+        self,
+        api_key: int,
+        message: Message,
+        *,
+        version_max: int = ANY_VERSION,
+        timeout_ms: int | None = None,
     ) -> Message:
-        """The answer of one broker of `cluster`."""
-        connection = await self._broker(broker_id)
-        return await connection.ask(
-            api_key, message, version_max=version_max, timeout_ms=self._request_ms_max
-        )
-
-    async def tell(
-        self, broker_id: int, api_key: int, message: Message, *, version_max: int = _ANY_VERSION
-    ) -> None:
-        """Send to one broker of `cluster` what is answered by nothing."""
-        connection = await self._broker(broker_id)
-        connection.tell(api_key, message, version_max=version_max)
-
-    async def ask_controller(self, api_key: int, message: Message) -> Message:
         """The answer of the broker that takes changes to topics."""
         await self.refresh(())
         if self.cluster.controller_id in self.cluster.brokers:
-            return await self.ask(self.cluster.controller_id, api_key, message)
-        return await self.ask_any(api_key, message)
+            return await self.ask(
+                self.cluster.controller_id,
+                api_key,
+                message,
+                version_max=version_max,
+                timeout_ms=timeout_ms,
+            )
+        return await self.ask_any(api_key, message, version_max=version_max, timeout_ms=timeout_ms)
 
-    async def ask_coordinator(
-        self, group: str, api_key: int, message: Message, *, version_max: int = _ANY_VERSION
-    ) -> Message:
-        """The answer of the broker that looks after a group.
+    async def coordinator(self, group: str) -> int:
+        """The broker that looks after a group. It moves: ask again after NOT_COORDINATOR.
 
-        It is looked for each time: it moves. Raises ApiError where there is none at the moment.
+        Raises ApiError where there is none at the moment.
         """
-        request = coordinator_request(group)
-        response = await self.ask_any(FIND_COORDINATOR, request, version_max=ONE_KEY_MAX)
+        # Here, so that who never asks for a group need not pay for what is said to groups.
+        from ottla.client.groups import ONE_KEY_MAX, coordinator_request, coordinator_untrusted
+        from ottla.wire.message.find_coordinator import FindCoordinatorResponse
+
+        response = await self.ask_any(
+            FIND_COORDINATOR, coordinator_request(group), version_max=ONE_KEY_MAX
+        )
         assert isinstance(response, FindCoordinatorResponse)
         broker_id = coordinator_untrusted(response)
         if broker_id not in self.cluster.brokers:
             await self.refresh(())
-        return await self.ask(broker_id, api_key, message, version_max=version_max)
+        return broker_id
+
+    async def ask_coordinator(
+        self,
+        group: str,
+        api_key: int,
+        message: Message,
+        *,
+        version_max: int = ANY_VERSION,
+        timeout_ms: int | None = None,
+    ) -> Message:
+        """The answer of the broker that looks after a group, which is looked for each time."""
+        return await self.ask(
+            await self.coordinator(group),
+            api_key,
+            message,
+            version_max=version_max,
+            timeout_ms=timeout_ms,
+            lane=Lane.GROUP,
+        )
 
     async def speaks(self, api_key: int) -> bool:
         """Does a broker at hand know this API?"""
         return (await self._any()).speaks(api_key)
 
+    async def version_for(
+        self,
+        broker_id: int,
+        api_key: int,
+        *,
+        version_max: int = ANY_VERSION,
+        lane: AnyLane = Lane.DATA,
+    ) -> int:
+        """The version in which `ask` would say this to this broker. Raises as `ask` does."""
+        connection = self._open_one(broker_id, lane) or await self._broker(broker_id, lane)
+        return connection.version_for(api_key, version_max)
+
+    async def leave_lane(self, lane: OwnLane) -> None:
+        """What was written is sent, then the lane's connections are closed."""
+        ours = [key for key in self._connections if key[1] is lane]
+        connections = [self._connections.pop(key) for key in ours]
+        await asyncio.gather(*(connection.close() for connection in connections))
+
+    # ---- the picture
+
+    @property
+    def cluster(self) -> ClusterView:
+        """What is known now."""
+        return self._picture.view
+
+    @property
+    def trouble(self) -> OttlaError | None:
+        """Why the last attempt to ask for the picture failed; None: it did not."""
+        return self._picture.trouble
+
     async def refresh(
         self, topics: Iterable[str] | None, *, create_missing: bool = False
     ) -> ClusterView:
         """`cluster` is new and knows these topics; None: all there are."""
-        asked = None
-        if topics is not None:
-            asked = [MetadataRequestTopic(name=name) for name in topics]
-        request = MetadataRequest(topics=asked, allow_auto_topic_creation=create_missing)
-        response = await self.ask_any(METADATA, request)
-        assert isinstance(response, MetadataResponse)
-        self.cluster = cluster_untrusted(response)
-        return self.cluster
+        asked = None if topics is None else list(topics)
+        return await self._picture.refresh(asked, create_missing=create_missing)
+
+    def track(self, topics: Iterable[str]) -> None:
+        """These topics are asked for whenever the picture is: by age, and when it is stale."""
+        self._picture.topics.update(topics)
+
+    def untrack(self, topics: Iterable[str]) -> None:
+        self._picture.topics.difference_update(topics)
+
+    def track_all(self, wanted: bool) -> None:
+        """As `track`, with all topics there are: for who subscribes to a pattern."""
+        self._picture.wants_all = wanted
+
+    def mark_stale(self) -> None:
+        """An answer has shown that the picture is out of date: it is asked for again soon, once for
+        all who say so, and not more often than the backoff allows."""
+        self._picture.mark_stale()
+
+    async def fresh(self) -> ClusterView:
+        """The next picture from now on, asked for soon. Raises what keeps it from coming."""
+        return await self._picture.fresh()
+
+    def learn(self, hints: Iterable[LeaderHint], addresses: Mapping[int, Address]) -> None:
+        """Take over who leads, as an answer said beside its refusal (KIP-951)."""
+        self._picture.learn(hints, addresses)
+
+    def on_cluster(self, listener: Callable[[ClusterView], None]) -> Callable[[], None]:
+        """`listener` is called with each new picture, until what is returned here is called."""
+        return self._picture.on_change(listener)
 
     async def wait_for_topic(
         self, name: str, *, create_missing: bool, unknown_ms_max: int
@@ -319,92 +345,144 @@ class Client:
             unknown = code == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
             waited_ms = (loop.time() - started) * 1000
             if code not in RETRIABLE or waited_ms >= (
-                unknown_ms_max if unknown else self._request_ms_max
+                unknown_ms_max if unknown else self.options.request_ms_max
             ):
                 raise ApiError(code, f"topic '{name}'")
             await self.pause(failures)
 
     async def pause(self, failures: int) -> None:
         """Wait as long as after so many failures in a row."""
-        chance = int.from_bytes(os.urandom(4), "big") / 2**32
-        await asyncio.sleep(self._backoff.wait_ms(failures, chance) / 1000)
+        await asyncio.sleep(self._backoff.wait_ms(failures, random.random()) / 1000)
+
+    # ---- connections
+
+    def _open_one(self, broker_id: int, lane: AnyLane) -> Connection | None:
+        address = self.cluster.brokers.get(broker_id)
+        connection = None if address is None else self._connections.get((address, lane))
+        return connection if connection is not None and connection.is_open else None
 
     async def _any(self) -> Connection:
-        for connection in self._connections.values():
-            if connection.is_open:
+        """An open connection with nothing under way; a new one if each has."""
+        for (_, lane), connection in self._connections.items():
+            # One's own lane may be closed by its owner at any time.
+            is_shared = isinstance(lane, Lane)
+            if (
+                is_shared
+                and connection.is_open
+                and connection.has_room
+                and not connection.in_flight
+            ):
                 return connection
-        last: OttlaError | None = None
-        for address in dict.fromkeys([*self._bootstrap, *self.cluster.brokers.values()]):
+        known = list(self.cluster.brokers.values())
+        random.shuffle(known)
+        now_ms = self._now_ms()
+        known.sort(key=lambda address: self._reconnects.wait_ms(address, now_ms))
+        failures: dict[Address, OttlaError] = {}
+        for address in dict.fromkeys([*known, *self.options.bootstrap]):
             try:
-                return await self._connected(address)
+                connection = await self._connected(address, Lane.ANY)
             except (Unreachable, ConnectionLost, RemoteProtocolError) as error:
-                last = last or error
-        assert last is not None, "there is at least one address"
-        raise last
+                failures[address] = error
+                continue
+            if known and address not in known:
+                # None of the brokers that were known answers, so this may be a cluster made anew.
+                self._picture.distrust()
+            return connection
+        raise _all_of(failures)
 
-    async def _broker(self, broker_id: int) -> Connection:
+    async def _broker(self, broker_id: int, lane: AnyLane) -> Connection:
         address = self.cluster.brokers.get(broker_id)
         if address is None:
             raise ConnectionLost(f"broker {broker_id} is not in the cluster any more")
         try:
-            return await self._connected(address)
+            return await self._connected(address, lane)
         except Unreachable as error:
-            if address in self._bootstrap:
+            bootstrap = self.options.bootstrap
+            if address in bootstrap:
                 raise
             raise AdvertisedUnreachable(
                 str(address),
-                f"{error.reason}.\nThe cluster answers at {_listed(self._bootstrap)}, and says there "
+                f"{error.reason}.\nThe cluster answers at {_listed(bootstrap)}, and says there "
                 f"that broker {broker_id} is to be reached at {address} (its advertised.listeners), "
                 "which does not work from this machine.\nSet advertised.listeners on that broker to "
                 "an address that its clients can reach, or make this one reachable",
             ) from None
 
-    async def _connected(self, address: Address) -> Connection:
-        """An open connection to this address: the one there is, or a new one."""
-        async with self._connecting:
-            connection = self._connections.get(address)
-            if connection is None or not connection.is_open:
-                self._connections.pop(address, None)
-                connection = await self._connect(address)
-                self._connections[address] = connection
+    async def _connected(self, address: Address, lane: AnyLane) -> Connection:
+        """An open connection to this address: the one there is, or a new one for all who wait."""
+        if self._is_closed:
+            raise ConnectionLost("this client is closed")
+        key = (address, lane)
+        connection = self._connections.get(key)
+        if connection is not None and connection.is_open:
             return connection
-
-    async def _connect(self, address: Address) -> Connection:
-        connection = None
-        opened = False
+        opening = self._opening.get(key)
+        if opening is None:
+            opening = asyncio.get_running_loop().create_task(self._open(key))
+            self._opening[key] = opening
+            opening.add_done_callback(lambda task: self._opened(key, task))
+        # Who waits may be cancelled; the others wait on.
         try:
-            async with asyncio.timeout(self._connect_ms_max / 1000):
-                connection = await self._dial(address)
-                await connection.wait_opened()
-            opened = True
-        except TimeoutError:
-            what = "no answer" if connection is None else "it accepts connections, but says nothing"
-            raise Unreachable(str(address), f"{what} within {self._connect_ms_max:,} ms") from None
-        finally:
-            if connection is not None and not opened:
-                connection.abort()
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            if opening.cancelled() and self._is_closed:
+                raise ConnectionLost("this client is closed") from None
+            raise
+
+    async def _open(self, key: _Key) -> Connection:
+        address, _ = key
+        wait_ms = self._reconnects.wait_ms(address, self._now_ms())
+        if wait_ms > 0:
+            await asyncio.sleep(wait_ms / 1000)
+        try:
+            connection = await self._dialer.dial(address, self._ended)
+        except OttlaError:
+            self._reconnects.failed(address, self._now_ms(), random.random())
+            raise
+        self._reconnects.worked(address)
+        self._connections[key] = connection
         return connection
 
-    async def _dial(self, address: Address) -> Connection:
-        """A socket to the first address of the name that accepts one."""
-        loop = asyncio.get_running_loop()
-        try:
-            found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
-        except (socket.gaierror, UnicodeError):
-            raise Unreachable(str(address), "this host name cannot be resolved") from None
-        reason = "this host name has no address"
-        for family, _, _, _, place in found:
-            try:
-                _, connection = await loop.create_connection(
-                    lambda: Connection(address, self._client_id),
-                    host=str(place[0]),
-                    port=address.port,
-                    family=family,
-                )
-                return connection
-            except OSError as error:
-                reason = os.strerror(error.errno).lower() if error.errno else str(error)
-        raise Unreachable(str(address), reason)
+    def _opened(self, key: _Key, task: "asyncio.Task[Connection]") -> None:
+        self._opening.pop(key, None)
+        if not task.cancelled():
+            # Those who asked may be gone.
+            task.exception()
+
+    def _ended(self, connection: Connection) -> None:
+        for key, one in self._connections.items():
+            if one is connection:
+                del self._connections[key]
+                return
+
+    async def _ask_for_picture(self, request: Message) -> tuple[Message, int]:
+        """The answer to Metadata, and in which version it came."""
+        from ottla.wire.api import METADATA
+
+        connection = await self._any()
+        version = connection.version_for(METADATA)
+        return await connection.ask(METADATA, request), version
+
+    def _rebootstrap(self) -> None:
+        """No connection is used any more: who is asked next is one of `bootstrap` (KIP-1102)."""
+        connections, self._connections = list(self._connections.values()), {}
+        for connection in connections:
+            connection.fail(ConnectionLost(f"{connection.address} sends this client elsewhere"))
+
+    def _now_ms(self) -> float:
+        return asyncio.get_running_loop().time() * 1000
+
+
+def _all_of(failures: Mapping[Address, OttlaError]) -> OttlaError:
+    """One error for all addresses that were tried."""
+    errors = list(failures.values())
+    if len(errors) == 1 or not isinstance(errors[0], Unreachable):
+        return errors[0]
+    reasons = [
+        f"{address}: {error.reason if isinstance(error, Unreachable) else error}"
+        for address, error in failures.items()
+    ]
+    return Unreachable(_listed(list(failures)), "; ".join(reasons))
 
 
 def _listed(addresses: Sequence[Address]) -> str:

@@ -6,6 +6,7 @@ the object, the value, and what to do next.
 """
 
 import argparse
+import gc
 import os
 import sys
 from collections.abc import Callable, Coroutine, Sequence
@@ -71,6 +72,14 @@ def whole_number(low: int, high: int) -> Callable[[str], int]:
     return number
 
 
+def key_value(text: str) -> tuple[str, str]:
+    """`retention.ms=60000`, for argparse."""
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise argparse.ArgumentTypeError(f"{text!r}: KEY=VALUE is expected")
+    return name.strip(), value
+
+
 def run_with_client(
     bootstrap: Sequence[Address],
     work: "Callable[[Client], Coroutine[None, None, int]]",
@@ -81,13 +90,17 @@ def run_with_client(
 
     `topic`: the one it is about.
     """
-    # Here and not above, so that --help does not pay for them.
+    # Here and not above, so that --help does not pay for them. They make no garbage.
+    gc.disable()
     import asyncio
 
     from ottla.aio.client import Client
+    from ottla.client.options import ConnectionOptions
+
+    gc.enable()
 
     async def connected() -> int:
-        async with Client(bootstrap) as client:
+        async with Client(ConnectionOptions(bootstrap=tuple(bootstrap))) as client:
             return await work(client)
 
     try:
@@ -106,11 +119,10 @@ def explained(error: OttlaError, bootstrap: Sequence[Address], topic: str) -> st
     from ottla.aio.client import AdvertisedUnreachable, Unreachable
 
     if isinstance(error, Unreachable) and not isinstance(error, AdvertisedUnreachable):
-        where = ", ".join(str(address) for address in bootstrap)
+        where = ",".join(str(address) for address in bootstrap)
         return (
-            f"No broker answers at {where}: {error.reason}.\n"
-            "Is a broker running? Start one with: ottla serve\n"
-            "Is it elsewhere? Say where with: --bootstrap-server HOST:PORT"
+            f"No broker answers at {where}: {error.reason}. Start one (ottla serve), say where it is "
+            f"(--bootstrap-server HOST:PORT), or find out why (ottla doctor {where})."
         )
     if isinstance(error, ApiError):
         return _explained_code(error, topic)

@@ -1,16 +1,20 @@
 """`ottla config`: describe and alter the settings of topics, brokers, groups and client metrics,
 and the quotas of clients (`quota.py`).
 
-What it prints is what Kafka's own tool prints, because scripts read it. All changes of one command
+In a terminal a table; into a pipe what Kafka's own tool prints, because scripts read it. All changes of one command
 are made together or not at all.
 """
 
 import argparse
+import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from ottla.cli import quota
-from ottla.cli.bootstrap import FAILED, add_bootstrap, complain, run_with_client
+from ottla.cli.bootstrap import FAILED, add_bootstrap, complain, key_value, run_with_client
+from ottla.cli.setting_names import correction
+from ottla.cli.tabular import Item, table, tell_items
+from ottla.cli.terminal import width
 from ottla.client.configs import SOURCES, Change, Config, Kind, Operation, Resource
 from ottla.errors import ApiError
 
@@ -18,6 +22,7 @@ if TYPE_CHECKING:
     from ottla.aio.client import Client
 
 _WRONG_USAGE: Final = 2
+_HIDDEN: Final = "(hidden)"
 
 # How Kafka's tool calls a resource.
 _NOUNS: Final = {
@@ -29,7 +34,17 @@ _NOUNS: Final = {
 }
 
 
+_EPILOG: Final = """\
+examples:
+  ottla config describe --topic orders
+  ottla config alter --topic orders --set retention.ms=3600000
+  ottla config alter --user alice --set producer_byte_rate=1000000
+"""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = _EPILOG
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     describe = actions.add_parser("describe", help="print what was set, and where it comes from")
     describe.add_argument("--all", action="store_true", help="print defaults too")
@@ -58,15 +73,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         of.add_argument("--group", metavar="NAME")
         of.add_argument("--client-metrics", metavar="NAME")
         quota.add_options(action)
+        action.add_argument("--json", action="store_true", help="for programs")
         add_bootstrap(action)
-
-
-def key_value(text: str) -> tuple[str, str]:
-    """`retention.ms=60000`, for argparse."""
-    name, equals, value = text.partition("=")
-    if not equals or not name.strip():
-        raise argparse.ArgumentTypeError(f"{text!r}: KEY=VALUE is expected")
-    return name.strip(), value
 
 
 def _key(text: str) -> str:
@@ -95,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
     if args.action == "describe":
         return run_with_client(
             args.bootstrap_server,
-            lambda client: _describe(client, resource, everything=args.all),
+            lambda client: _describe(client, resource, everything=args.all, as_json=args.json),
             topic=resource.name,
         )
     changes = changes_of(args)
@@ -104,7 +112,7 @@ def run(args: argparse.Namespace) -> int:
         return _WRONG_USAGE
     return run_with_client(
         args.bootstrap_server,
-        lambda client: _alter(client, resource, changes, dry_run=args.dry_run),
+        lambda client: _alter(client, resource, changes, dry_run=args.dry_run, as_json=args.json),
         topic=resource.name,
     )
 
@@ -136,11 +144,35 @@ def changes_of(args: argparse.Namespace) -> list[Change]:
     ]
 
 
-async def _describe(client: "Client", resource: Resource, *, everything: bool) -> int:
+async def _describe(
+    client: "Client", resource: Resource, *, everything: bool, as_json: bool = False
+) -> int:
     configs = await fetch_configs(client, resource)
-    for line in described(resource, configs, everything=everything):
+    if as_json:
+        wanted = [one for one in configs if everything or one.source == resource.source]
+        tell_items("configs", [item(resource, one) for one in wanted])
+        return 0
+    columns = width(sys.stdout)
+    lines = (
+        described(resource, configs, everything=everything)
+        if columns is None
+        else shown(resource, configs, columns, everything=everything)
+    )
+    for line in lines:
         print(line)
     return 0
+
+
+def item(resource: Resource, config: Config) -> Item:
+    """A setting for programs."""
+    return {
+        "of": _NOUNS[resource.kind],
+        "name": resource.name or None,
+        "key": config.name,
+        "value": config.value,
+        "source": SOURCES.get(config.source, str(config.source)),
+        "sensitive": config.is_sensitive,
+    }
 
 
 async def fetch_configs(client: "Client", resource: Resource) -> list[Config]:
@@ -181,22 +213,47 @@ def _is_of_one_broker(resource: Resource) -> bool:
 
 
 async def _alter(
-    client: "Client", resource: Resource, changes: Sequence[Change], *, dry_run: bool
+    client: "Client",
+    resource: Resource,
+    changes: Sequence[Change],
+    *,
+    dry_run: bool,
+    as_json: bool = False,
 ) -> int:
     noun = _NOUNS[resource.kind]
     of = f"{noun} {resource.name}" if resource.name else "all brokers"
     try:
         await change_configs(client, resource, changes, dry_run=dry_run)
     except ApiError as error:
-        complain(f"The configuration of {of} was not changed: {error}")
-        return FAILED
-    if dry_run:
+        near = correction(error, resource.kind, [change.name for change in changes])
+        complain(f"The configuration of {of} was not changed: {near or error}")
+        return FAILED if near is None else _WRONG_USAGE
+    if as_json:
+        of_what: Item = {"of": noun, "name": resource.name or None, "dry_run": dry_run}
+        tell_items("altered", [{**of_what, "key": one.name, "value": one.value} for one in changes])
+    elif dry_run:
         print(f"The configuration of {of} may be changed so.")
     elif resource.name:
         print(f"Completed updating config for {of}.")
     else:
         print("Completed updating default config for brokers in the cluster.")
     return 0
+
+
+def shown(
+    resource: Resource, configs: Sequence[Config], columns: int, *, everything: bool
+) -> Iterator[str]:
+    """The lines for a terminal."""
+    of = f"{_NOUNS[resource.kind]} {resource.name}" if resource.name else "all brokers"
+    rows = [
+        (one.name, _HIDDEN if one.is_sensitive else _shown(one.value), SOURCES.get(one.source))
+        for one in configs
+        if everything or one.source == resource.source
+    ]
+    if not rows:
+        yield f"Nothing is set for {of}. (--all shows the defaults.)"
+        return
+    yield from table(("KEY", "VALUE", "FROM"), rows, columns)
 
 
 def described(resource: Resource, configs: Sequence[Config], *, everything: bool) -> Iterator[str]:

@@ -4,21 +4,36 @@ Values go to standard output as they are, in UTF-8; what is no UTF-8 is replaced
 for stands before the value, in the order and form of Kafka's console consumer. It waits for more
 like that one; Ctrl-C, SIGTERM, a reader that went away (`| head`) and the options for it end it, and
 the exit code is then 0. How many records were printed is said on stderr.
+
+With `--group` it is a member of that group: it shares the partitions with the others, goes on where the
+group was, and commits what it printed.
 """
 
 import argparse
 import os
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, final
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple, final
 
 from ottla.cli.bootstrap import add_bootstrap, complain, run_with_client, whole_number
+from ottla.errors import ApiError, ErrorCode, LocalProtocolError, OttlaError
 from ottla.limits import INT_MAX, LONG_MAX
+from ottla.types import TopicPartition
 
 if TYPE_CHECKING:
     from ottla.aio.client import Client
-    from ottla.aio.consumer import Start
-    from ottla.client.fetcher import Fetched
+    from ottla.aio.consumer import Consumer
+    from ottla.client.consume.options import ConsumerOptions
+    from ottla.client.consume.record import ConsumedRecord
+
+_UNKNOWN_MS_MAX: Final = 1_000
+"""A topic created a moment ago may not have reached every broker."""
+_POLL_MS: Final = 500
+_TOLD_AFTER_MS: Final = 300
+"""A broker that is away for so long is worth a word."""
+_ADVERTISED_MS_MAX: Final = 2_000
+_TROUBLE_MS_MAX: Final = 30_000
+_USAGE: Final = 2
 
 _COLUMNS: Final = ("timestamp", "partition", "offset", "headers", "key")
 _NULL: Final = b"null"
@@ -30,7 +45,15 @@ examples:
   ottla consume greetings --from-beginning
   ottla consume greetings --from-beginning --exit --print key,offset
   ottla consume orders --from-time 2024-05-01T08:00 --max-messages 10
+  ottla consume orders --group billing --from-beginning
 """
+
+
+class Start(NamedTuple):
+    """Where to begin: at `offset`, or where `timestamp_ms` (or EARLIEST, LATEST) says."""
+
+    offset: int | None = None
+    timestamp_ms: int = -1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,6 +73,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TIME",
         help="begin with the first record since then: 2024-05-01T08:00 (local time, unless it says "
         "+02:00 or Z), or milliseconds since 1970",
+    )
+    parser.add_argument(
+        "-g",
+        "--group",
+        metavar="GROUP",
+        help="as a member of this group: go on where it was, and commit what is printed",
     )
     parser.add_argument(
         "--partition",
@@ -82,8 +111,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_bootstrap(parser)
 
 
-def _offset(text: str) -> "Start":
-    from ottla.aio.consumer import Start
+def _offset(text: str) -> Start:
     from ottla.client.lookup import EARLIEST, LATEST
 
     match text:
@@ -126,38 +154,185 @@ def _columns(text: str) -> tuple[str, ...]:
 
 
 def run(args: argparse.Namespace) -> int:
-    from ottla.aio.consumer import Consumer
-
-    output = Output(args.columns, args.max_messages)
+    if args.group is not None and (args.partitions or args.offset or args.from_time is not None):
+        complain("--group goes on where the group was: without --partition, --offset, --from-time")
+        return _USAGE
+    output = Output(args.columns, args.max_messages, sys.stdout.buffer)
 
     async def work(client: "Client") -> int:
-        import asyncio
-
         _cancel_on_sigterm()
-        consumer = Consumer(client, args.topic, on_trouble=_tell_trouble)
-        try:
-            await consumer.start(_start(args), args.partitions)
-            try:
-                await consumer.run(output.write, idle_ms_max=args.timeout_ms, until_end=args.exit)
-            finally:
-                print(f"Processed a total of {output.count} messages", file=sys.stderr)
-        except asyncio.CancelledError:
-            # Ctrl-C or SIGTERM: the way this command usually ends.
-            pass
-        return 0
+        return await print_records(client, output, args)
 
     return run_with_client(args.bootstrap_server, work, topic=args.topic)
 
 
-def _start(args: argparse.Namespace) -> "Start":
-    from ottla.aio.consumer import Start
+async def print_records(client: "Client", output: "Output", args: argparse.Namespace) -> int:
+    """What was asked for is printed; the exit code."""
+    import asyncio
+
+    from ottla.aio.consumer import Consumer
+
+    try:
+        async with Consumer(client, _options(args)) as consumer:
+            if args.group is not None:
+                await _partition_count(client, args.topic)
+                consumer.subscribe([args.topic])
+            else:
+                await _begin(client, consumer, args)
+            try:
+                await _print_all(consumer, output, args)
+            finally:
+                print(f"Processed a total of {output.count} messages", file=sys.stderr)
+    except asyncio.CancelledError:
+        # Ctrl-C or SIGTERM: the way this command usually ends.
+        pass
+    return 0
+
+
+def _options(args: argparse.Namespace) -> "ConsumerOptions":
+    from ottla.client.consume.options import ConsumerOptions
+    from ottla.client.lookup import LATEST
+
+    start = _start(args)
+    reset = "latest" if start.timestamp_ms == LATEST else "earliest"
+    return ConsumerOptions(
+        group_id=args.group,
+        offset_reset="none" if start.offset is not None else reset,
+        allow_auto_create=False,
+    )
+
+
+def _start(args: argparse.Namespace) -> Start:
     from ottla.client.lookup import EARLIEST
 
     if args.from_beginning:
         return Start(timestamp_ms=EARLIEST)
     if args.from_time is not None:
         return Start(timestamp_ms=args.from_time)
-    return args.offset or Start()
+    start: Start | None = args.offset
+    return start or Start()
+
+
+async def _partition_count(client: "Client", topic: str) -> int:
+    """Raises ApiError if there is no such topic."""
+    view = await client.wait_for_topic(topic, create_missing=False, unknown_ms_max=_UNKNOWN_MS_MAX)
+    return len(view.partitions)
+
+
+async def _begin(client: "Client", consumer: "Consumer", args: argparse.Namespace) -> None:
+    """The partitions are assigned, and positions are where they shall begin."""
+    topic: str = args.topic
+    count = await _partition_count(client, topic)
+    numbers: list[int] = args.partitions or list(range(count))
+    for partition in numbers:
+        if partition >= count:
+            raise LocalProtocolError(
+                f"topic '{topic}' has {count} partitions, 0 to {count - 1}; there is no "
+                f"partition {partition}"
+            )
+    places = [TopicPartition(topic, partition) for partition in numbers]
+    start = _start(args)
+    if start.offset is not None:
+        consumer.assign(places)
+        for place in places:
+            consumer.seek(place, start.offset)
+    elif start.timestamp_ms >= 0:
+        found = await consumer.offsets_for_times(dict.fromkeys(places, start.timestamp_ms))
+        ends = await consumer.end_offsets(places)
+        consumer.assign(places)
+        for place, at in found.items():
+            consumer.seek(place, ends[place] if at is None else at.offset)
+    else:
+        consumer.assign(places)
+
+
+async def _print_all(consumer: "Consumer", output: "Output", args: argparse.Namespace) -> None:
+    """Until it is enough, or an end is reached."""
+    import asyncio
+
+    from ottla.client.consume.trouble import OutOfRange
+
+    loop = asyncio.get_running_loop()
+    patience = Patience(lambda: loop.time() * 1000)
+    idle_since = loop.time()
+    ends: dict[TopicPartition, int] | None = None
+    while True:
+        left_ms = _POLL_MS
+        if args.timeout_ms is not None:
+            gone_ms = (loop.time() - idle_since) * 1000
+            if gone_ms >= args.timeout_ms:
+                return
+            left_ms = min(left_ms, max(1, round(args.timeout_ms - gone_ms)))
+        if args.exit and ends is None and consumer.assignment():
+            ends = await consumer.end_offsets(consumer.assignment())
+        try:
+            if ends is not None and await _is_at(consumer, ends):
+                return
+            found = await consumer.poll(left_ms, output.left)
+        except OutOfRange as error:
+            raise await _explained(consumer, error.offsets) from None
+        if found:
+            idle_since = loop.time()
+            patience.restore()
+            if any(output.write(records) for records in found.values()):
+                return
+        elif consumer.trouble is not None:
+            patience.lose(consumer.trouble)
+        else:
+            patience.restore()
+
+
+async def _is_at(consumer: "Consumer", ends: "dict[TopicPartition, int]") -> bool:
+    """Everything there was is printed; partitions that went to another member are its business."""
+    for place, end in ends.items():
+        if place not in consumer.assignment():
+            continue
+        position = await consumer.position(place)
+        # Beyond the end from the beginning: the broker has something to say about that.
+        if position < end or (position > end and consumer.highwater(place) is None):
+            return False
+    return True
+
+
+async def _explained(consumer: "Consumer", offsets: "Mapping[TopicPartition, int]") -> ApiError:
+    place, offset = next(iter(offsets.items()))
+    first = await consumer.beginning_offsets([place])
+    end = await consumer.end_offsets([place])
+    return ApiError(
+        ErrorCode.OFFSET_OUT_OF_RANGE,
+        f"partition {place} has offsets from {first[place]} to below {end[place]}; {offset} was "
+        "asked for. Ask for one of them, for earliest, or for latest",
+    )
+
+
+@final
+class Patience:
+    """With brokers that are away: says so once, and gives up where waiting does not help."""
+
+    def __init__(self, now_ms: "Callable[[], float]") -> None:
+        self._now_ms = now_ms
+        self._since_ms: float | None = None
+        self._has_told = False
+
+    def lose(self, trouble: OttlaError) -> None:
+        """Raises the trouble if it has lasted too long."""
+        from ottla.aio.client import AdvertisedUnreachable
+
+        now_ms = self._now_ms()
+        if self._since_ms is None:
+            self._since_ms = now_ms
+            return
+        gone_ms = now_ms - self._since_ms
+        is_hopeless = isinstance(trouble, AdvertisedUnreachable) and gone_ms >= _ADVERTISED_MS_MAX
+        if is_hopeless or gone_ms >= _TROUBLE_MS_MAX:
+            raise trouble
+        if not self._has_told and gone_ms >= _TOLD_AFTER_MS:
+            self._has_told = True
+            complain(f"{trouble}. Trying again.")
+
+    def restore(self) -> None:
+        self._since_ms = None
+        self._has_told = False
 
 
 def _cancel_on_sigterm() -> None:
@@ -173,47 +348,48 @@ def _cancel_on_sigterm() -> None:
         pass
 
 
-def _tell_trouble(reason: str) -> None:
-    complain(f"{reason}. Trying again.")
-
-
 @final
 class Output:
-    """Records as lines on standard output. `count`: how many were written."""
+    """Records as lines in `file`, standard output. `count`: how many were written."""
 
-    def __init__(self, columns: Sequence[str], count_max: int | None) -> None:
+    def __init__(self, columns: Sequence[str], count_max: int | None, file: "BinaryIO") -> None:
+        self._file = file
         self._columns = columns
         self._count_max = count_max
         self.count = 0
 
-    def write(self, fetched: "list[Fetched]") -> bool:
+    @property
+    def left(self) -> int | None:
+        """How many may still be printed; None: as many as come."""
+        return None if self._count_max is None else self._count_max - self.count
+
+    def write(self, records: "Sequence[ConsumedRecord]") -> bool:
         """Print what may still be printed; True: that was the last."""
         if self._count_max is not None:
-            fetched = fetched[: self._count_max - self.count]
-        lines = [line(one, self._columns) for one in fetched]
+            records = records[: self._count_max - self.count]
+        lines = [line(one, self._columns) for one in records]
         try:
-            sys.stdout.buffer.write(b"".join(lines))
-            sys.stdout.buffer.flush()
+            self._file.write(b"".join(lines))
+            self._file.flush()
         except BrokenPipeError:
             # Whoever read has what they wanted. Python flushes once more at its end: to nowhere.
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, sys.stdout.fileno())
             os.close(nowhere)
             return True
-        self.count += len(fetched)
+        self.count += len(records)
         return self.count == self._count_max
 
 
-def line(fetched: "Fetched", columns: Sequence[str]) -> bytes:
+def line(record: "ConsumedRecord", columns: Sequence[str]) -> bytes:
     """A record as Kafka's console consumer prints it, with these columns before the value."""
-    record = fetched.record
     parts = []
     for column in columns:
         match column:
             case "timestamp":
-                parts.append(_timestamp(record.timestamp_ms, fetched.is_append_time))
+                parts.append(_timestamp(record.timestamp, record.timestamp_type))
             case "partition":
-                parts.append(b"Partition:%d" % fetched.partition)
+                parts.append(b"Partition:%d" % record.partition)
             case "offset":
                 parts.append(b"Offset:%d" % record.offset)
             case "headers":
@@ -225,10 +401,10 @@ def line(fetched: "Fetched", columns: Sequence[str]) -> bytes:
     return b"\t".join(parts) + b"\n"
 
 
-def _timestamp(timestamp_ms: int, is_append_time: bool) -> bytes:
+def _timestamp(timestamp_ms: int, timestamp_type: int) -> bytes:
     if timestamp_ms < 0:
         return b"NO_TIMESTAMP"
-    return (b"LogAppendTime:%d" if is_append_time else b"CreateTime:%d") % timestamp_ms
+    return (b"LogAppendTime:%d" if timestamp_type == 1 else b"CreateTime:%d") % timestamp_ms
 
 
 def _text(data: bytes | None) -> bytes:

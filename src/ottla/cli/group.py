@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 from ottla.cli import group_reset
 from ottla.cli.bootstrap import FAILED, add_bootstrap, complain, run_with_client
 from ottla.cli.coordinated import committed, delete, describe, forget, insisting
-from ottla.cli.positions import Named, named, offsets_at, places_of
-from ottla.cli.tabular import Cell, tell
+from ottla.cli.positions import named, offsets_at, places_of
+from ottla.cli.tabular import Cell, tell, tell_items
 from ottla.errors import ApiError, ErrorCode, LocalProtocolError, error_name
 
 if TYPE_CHECKING:
@@ -70,8 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, action in actions.choices.items():
         if name == "ls":
             continue  # is `list`
-        if not name.startswith("delete"):
-            action.add_argument("--json", action="store_true", help="for programs")
+        action.add_argument("--json", action="store_true", help="for programs")
         add_bootstrap(action)
 
 
@@ -98,10 +97,9 @@ async def do(client: "Client", args: argparse.Namespace) -> int:
         case "reset-offsets":
             return await _explaining(args.group, group_reset.reset(client, args))
         case "delete":
-            codes = [await _explaining(group, _delete(client, group)) for group in args.groups]
-            return max(codes)
+            return await _delete_all(client, args)
         case "delete-offsets":
-            return await _explaining(args.group, _forget(client, args.group, args.topics))
+            return await _explaining(args.group, _forget(client, args))
     raise AssertionError("argparse lets no other action through")
 
 
@@ -270,22 +268,36 @@ async def _progress(client: "Client", one: "Description") -> list[Sequence[Cell]
     return rows
 
 
-async def _delete(client: "Client", group: str) -> int:
-    await delete(client, group)
-    print(f"Deleted group {group}.")
-    return 0
+async def _delete_all(client: "Client", args: argparse.Namespace) -> int:
+    deleted = []
+
+    async def one(group: str) -> int:
+        await delete(client, group)
+        deleted.append(group)
+        if not args.json:
+            print(f"Deleted group {group}.")
+        return 0
+
+    codes = [await _explaining(group, one(group)) for group in args.groups]
+    if args.json:
+        tell_items("deleted", [{"group": group} for group in deleted])
+    return max(codes)
 
 
-async def _forget(client: "Client", group: str, topics: Sequence[Named]) -> int:
+async def _forget(client: "Client", args: argparse.Namespace) -> int:
+    group = args.group
+    forgotten: list[Place] = []
     await describe(client, group)  # a group that is not there says so itself
-    places = await places_of(client, topics)
+    places = await places_of(client, args.topics)
     codes = await forget(client, group, places)
     exit_code = 0
     for place in places:
         name = f"{place[0]}-{place[1]}"
         match codes[place]:
             case ErrorCode.NONE:
-                print(f"Group {group} has no offset for {name} any more.")
+                forgotten.append(place)
+                if not args.json:
+                    print(f"Group {group} has no offset for {name} any more.")
                 continue
             case ErrorCode.GROUP_SUBSCRIBED_TO_TOPIC:
                 reason = f"a member reads it. Stop it first, see: ottla group members {group}"
@@ -293,4 +305,7 @@ async def _forget(client: "Client", group: str, topics: Sequence[Named]) -> int:
                 reason = f"{error_name(code)}."
         complain(f"The offset of group '{group}' for {name} was not deleted: {reason}")
         exit_code = FAILED
+    if args.json:
+        items = [{"group": group, "topic": topic, "partition": part} for topic, part in forgotten]
+        tell_items("deleted_offsets", items)
     return exit_code

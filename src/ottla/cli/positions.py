@@ -4,7 +4,6 @@ import argparse
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from ottla.client.lookup import NO_OFFSET, found_untrusted, lookups
 from ottla.errors import RETRIABLE, ApiError, ErrorCode, LocalProtocolError
 from ottla.limits import INT_MAX
 
@@ -64,6 +63,7 @@ async def offsets_at(
     """By partition, the first offset at or after a time (or LATEST, EARLIEST); None: all records
     are older. Partitions of topics that are gone are left out."""
     from ottla.client.groups import by_topic
+    from ottla.client.lookup import NO_OFFSET
 
     found: dict[Place, int | None] = {}
     left = by_topic(places)
@@ -99,6 +99,7 @@ async def offsets_at(
 async def _asked(
     client: "Client", topic: str, partitions: Iterable[int], timestamp_ms: int
 ) -> Mapping[int, tuple[int, int]]:
+    from ottla.client.lookup import found_untrusted, lookups
     from ottla.wire.api import LIST_OFFSETS
     from ottla.wire.message.list_offsets import ListOffsetsResponse
 

@@ -8,11 +8,12 @@ the end of the input, when every record is acknowledged; if one is not, it says 
 import argparse
 import os
 import sys
-import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, final
 
 from ottla.cli.bootstrap import FAILED, add_bootstrap, complain, run_with_client, whole_number
+from ottla.client.reach import AdvertisedUnreachable
+from ottla.errors import LocalProtocolError
 from ottla.limits import FRAME_BYTES_MAX, INT_MAX
 from ottla.record.record import Headers
 
@@ -21,12 +22,19 @@ if TYPE_CHECKING:
 
     from ottla.aio.client import Client
     from ottla.aio.producer import Producer
+    from ottla.client.produce.batch import RecordBatch
 
 _CODECS: Final = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
-_ACKS: Final = {"all": -1, "-1": -1, "0": 0, "1": 1}
+ACKS_ALL: Final = -1
+_ACKS: Final = {"all": ACKS_ALL, "-1": ACKS_ALL, "0": 0, "1": 1}
 _READ_BYTES: Final = 256 * 1024
 _SHOWN_CHARACTERS: Final = 60
 _PROMPT: Final = "> "
+_BATCH_BYTES: Final = 256 * 1024
+_CREATION_MS_MAX: Final = 5_000
+"""How long a broker that creates topics by itself may take for one."""
+_DELIVER_MS_MAX: Final = 30_000
+_UNREACHABLE_ATTEMPTS_MAX: Final = 3
 
 _EPILOG: Final = """\
 examples:
@@ -92,60 +100,92 @@ def _header(text: str) -> tuple[str, bytes]:
 
 def run(args: argparse.Namespace) -> int:
     from ottla.aio.producer import Producer
+    from ottla.client.produce.options import ProducerOptions
 
     if sys.stdin is None:
         complain("Standard input is closed: there are no lines to send.")
         return FAILED
 
     async def work(client: "Client") -> int:
-        producer = Producer(
-            client,
-            args.topic,
+        failed: list[RecordBatch] = []
+        options = ProducerOptions(
             acks=_ACKS[args.acks],
+            enable_idempotence=_ACKS[args.acks] == ACKS_ALL,
             codec=_CODECS[args.compression],
-            partition=args.partition,
+            batch_size=_BATCH_BYTES,
+            delivery_timeout_ms=_DELIVER_MS_MAX,
+            max_request_size=FRAME_BYTES_MAX,
+            unreachable_attempts_max=_UNREACHABLE_ATTEMPTS_MAX,
         )
-        await producer.start()
-        source = Source(sys.stdin.fileno())
-        return await _send_all(producer, source, args.key_separator, tuple(args.header))
+
+        def keep(batch: "RecordBatch") -> None:
+            if batch.error is not None:
+                failed.append(batch)
+
+        async with Producer(client, options, on_done=keep) as producer:
+            topic = await producer.topic(args.topic, timeout_ms=_CREATION_MS_MAX)
+            count = len(topic.partitions)
+            if args.partition is not None and args.partition >= count:
+                raise LocalProtocolError(
+                    f"topic '{args.topic}' has {count} partitions, 0 to {count - 1}; there is no "
+                    f"partition {args.partition}"
+                )
+            lines = Sending(producer, args.topic, args.partition, tuple(args.header), failed)
+            return await lines.send_all(Source(sys.stdin.fileno()), args.key_separator)
 
     return run_with_client(args.bootstrap_server, work, topic=args.topic)
 
 
-async def _send_all(
-    producer: "Producer", source: "Source", separator: bytes | None, headers: Headers
-) -> int:
-    from ottla.client.accumulator import Draft
+@final
+class Sending:
+    """Lines on their way to one topic. `failed`: batches that were not acknowledged, as they come."""
 
-    lines = Lines()
-    told_count = 0
-    refused: str | None = None
-    at_end = False
-    while not at_end and refused is None:
-        data = await source.read()
-        at_end = not data
-        now_ms = time.time_ns() // 1_000_000
-        try:
-            for line in lines.end() if at_end else lines.feed(data):
-                key, value = split(line, separator, lines.number)
-                producer.append(Draft(now_ms, key, value, headers))
-                if producer.is_full:
-                    await producer.flush()
-        except UnusableLine as error:
-            refused = str(error)
-        await producer.flush()
-        told_count = _tell_failures(producer, told_count)
-    if refused is not None:
-        complain(f"{refused} Nothing from this line on was sent.")
-    return FAILED if refused is not None or producer.failures else 0
+    def __init__(
+        self,
+        producer: "Producer",
+        topic: str,
+        partition: int | None,
+        headers: Headers,
+        failed: "list[RecordBatch]",
+    ) -> None:
+        self._producer = producer
+        self._topic = topic
+        self._partition = partition
+        self._headers = headers
+        self._failed = failed
+        self._has_failed = False
 
+    async def send_all(self, source: "Source", separator: bytes | None) -> int:
+        """Every line of `source` is acknowledged, or has been complained of; the exit code."""
+        lines = Lines()
+        refused: str | None = None
+        at_end = False
+        while not at_end and refused is None:
+            data = await source.read()
+            at_end = not data
+            try:
+                for line in lines.end() if at_end else lines.feed(data):
+                    key, value = split(line, separator, lines.number)
+                    await self._producer.send(
+                        self._topic, value, key, self._headers, self._partition
+                    )
+            except UnusableLine as error:
+                refused = str(error)
+            await self._producer.flush()
+            self._tell_failures()
+        if refused is not None:
+            complain(f"{refused} Nothing from this line on was sent.")
+        return FAILED if refused is not None or self._has_failed else 0
 
-def _tell_failures(producer: "Producer", told_count: int) -> int:
-    """Print those failures that were not printed yet; how many there are."""
-    for failure in producer.failures[told_count:]:
-        records = "1 record" if failure.record_count == 1 else f"{failure.record_count:,} records"
-        complain(f"{records} for partition {failure.partition} not acknowledged: {failure.reason}")
-    return len(producer.failures)
+    def _tell_failures(self) -> None:
+        for batch in self._failed:
+            self._has_failed = True
+            count = batch.record_count
+            records = "1 record" if count == 1 else f"{count:,} records"
+            complain(f"{records} for partition {batch.partition} not acknowledged: {batch.error}")
+            if isinstance(batch.error, AdvertisedUnreachable):
+                raise batch.error
+        self._failed.clear()
 
 
 class UnusableLine(Exception):

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from ottla.cli.bootstrap import FAILED, complain, run_with_client
+from ottla.cli.tabular import Item, tell_items
 from ottla.client.quotas import CLIENT_ID, IP, USER, Entity
 from ottla.errors import ApiError
 
@@ -52,7 +53,9 @@ def entity_of(args: argparse.Namespace) -> Entity:
 
 def run(args: argparse.Namespace, entity: Entity) -> int:
     if args.action == "describe":
-        return run_with_client(args.bootstrap_server, lambda client: describe(client, entity))
+        return run_with_client(
+            args.bootstrap_server, lambda client: describe(client, entity, as_json=args.json)
+        )
     if args.append or args.subtract:
         complain("A quota is a number: give --set or --unset.")
         return _WRONG_USAGE
@@ -68,11 +71,11 @@ def run(args: argparse.Namespace, entity: Entity) -> int:
         return _WRONG_USAGE
     return run_with_client(
         args.bootstrap_server,
-        lambda client: alter(client, entity, changes, dry_run=args.dry_run),
+        lambda client: alter(client, entity, changes, dry_run=args.dry_run, as_json=args.json),
     )
 
 
-async def describe(client: "Client", entity: Entity) -> int:
+async def describe(client: "Client", entity: Entity, *, as_json: bool = False) -> int:
     from ottla.client.quotas import describe_request, described_untrusted
     from ottla.wire.api import DESCRIBE_CLIENT_QUOTAS
     from ottla.wire.message.describe_client_quotas import DescribeClientQuotasResponse
@@ -80,14 +83,22 @@ async def describe(client: "Client", entity: Entity) -> int:
     response = await client.ask_any(DESCRIBE_CLIENT_QUOTAS, describe_request(entity))
     assert isinstance(response, DescribeClientQuotasResponse)
     found = described_untrusted(entity, response)
-    if found:
+    if as_json:
+        items = [{"of": dict(entity), "key": key, "value": value} for key, value in found.items()]
+        tell_items("quotas", items)
+    elif found:
         values = ", ".join(f"{key}={value}" for key, value in found.items())
         print(f"Quota configs for {_told(entity)} are {values}")
     return 0
 
 
 async def alter(
-    client: "Client", entity: Entity, changes: Mapping[str, float | None], *, dry_run: bool
+    client: "Client",
+    entity: Entity,
+    changes: Mapping[str, float | None],
+    *,
+    dry_run: bool,
+    as_json: bool = False,
 ) -> int:
     from ottla.client.quotas import alter_request, check_altered_untrusted
     from ottla.wire.api import ALTER_CLIENT_QUOTAS
@@ -101,7 +112,10 @@ async def alter(
     except ApiError as error:
         complain(f"The quotas of {_told(entity)} were not changed: {error}")
         return FAILED
-    if dry_run:
+    if as_json:
+        of_what: Item = {"of": dict(entity), "dry_run": dry_run}
+        tell_items("altered", [{**of_what, "key": k, "value": v} for k, v in changes.items()])
+    elif dry_run:
         print(f"The quotas of {_told(entity)} may be changed so.")
     else:
         print(f"Completed updating config for {_told(entity)}.")

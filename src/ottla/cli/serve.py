@@ -17,12 +17,12 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Final, final
 
-from ottla import __version__
 from ottla.aio.broker import Broker, run_until_signal
 from ottla.aio.log_directory import CannotStart
 from ottla.cli.configuration import Configuration, resolve, table
 from ottla.settings.definition import ConfigurationError
 from ottla.settings.listener import WILDCARDS, HostPort
+from ottla.version import __version__
 
 log = logging.getLogger("ottla.serve")
 

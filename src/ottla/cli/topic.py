@@ -1,40 +1,47 @@
-"""`ottla topic`: create, list, describe, alter and delete topics.
+"""`ottla topic`: create, list, describe, alter, delete topics, and what else is done to whole topics.
 
-What it prints is what Kafka's own tool prints, tabs included, because scripts read it.
-
-Elsewhere: `offsets` and `trim` in `topic_records.py`; settings with where they come from, and all there is to do with them, see `config.py`.
+Elsewhere: `topic_describe.py`, `topic_records.py` (trim), `topic_copy.py`, `topic_watch.py`, `offsets.py`;
+settings with where they come from, and all there is to do with them, see `config.py`.
 """
 
 import argparse
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Final
 
-from ottla.cli import topic_records
-from ottla.cli.bootstrap import FAILED, add_bootstrap, complain, run_with_client, whole_number
-from ottla.cli.config import change_configs, key_value
-from ottla.cli.tabular import Item, tell, tell_items
-from ottla.client.configs import Change, Kind, Operation, Resource
-from ottla.errors import ApiError, ErrorCode, LocalProtocolError, RemoteProtocolError, error_name
-from ottla.types import NO_LEADER, uuid_to_text
+from ottla.cli import offsets, topic_copy, topic_records, topic_watch
+from ottla.cli.bootstrap import (
+    FAILED,
+    add_bootstrap,
+    complain,
+    key_value,
+    run_with_client,
+    whole_number,
+)
+from ottla.cli.tabular import tell, tell_items
+from ottla.errors import ApiError, ErrorCode, LocalProtocolError
 
 if TYPE_CHECKING:
     from ottla.aio.client import Client
-    from ottla.client.metadata import TopicView
 
 _TIMEOUT_MS: Final = 30_000
 _ATTEMPTS_MAX: Final = 10
-_PAGES_MAX: Final = 10_000
 _PARTITIONS_MAX: Final = 2**31 - 1
 _REPLICAS_MAX: Final = 2**15 - 1
 
 _WRONG_USAGE: Final = 2
 _UNKNOWN: Final = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
 
-Eligible = Mapping[tuple[str, int], tuple[Sequence[int], Sequence[int]]]
-"""By topic and partition: the replicas eligible to lead, and those last known to be."""
+_EPILOG: Final = """\
+examples:
+  ottla topic create orders --partitions 3
+  ottla topic describe orders
+  ottla topic alter orders --config retention.ms=3600000
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = _EPILOG
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
 
     create = actions.add_parser("create", help="make a topic")
@@ -68,9 +75,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     describe = actions.add_parser("describe", help="print partitions, leaders and settings")
     describe.add_argument("names", nargs="*", metavar="NAME", help="which topics (else all)")
 
-    offsets = actions.add_parser("offsets", help="print the first and the end offset of partitions")
+    where = actions.add_parser(
+        "offsets", help="print where the records of partitions begin and end"
+    )
+    offsets.add_options(where)
     trim = actions.add_parser("trim", help="delete the oldest records")
-    topic_records.add_arguments(offsets, trim)
+    topic_records.add_arguments(trim)
+    copy = actions.add_parser("copy", help="copy all records of a topic to another one")
+    topic_copy.add_arguments(copy)
+    watch = actions.add_parser("watch", help="look at what comes in, until Ctrl-C")
+    topic_watch.add_arguments(watch)
 
     alter = actions.add_parser("alter", help="add partitions, change settings")
     _add_alter_arguments(alter)
@@ -79,9 +93,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     delete.add_argument("names", nargs="+", metavar="NAME")
     delete.add_argument("--if-exists", action="store_true", help="a topic that is gone is fine")
 
-    for action in (create, listing, describe, offsets, trim, alter, delete):
+    for action in (create, listing, describe, where, trim, copy, watch, alter, delete):
         add_bootstrap(action)
-    for action in (listing, describe, offsets):
+    for action in (create, listing, describe, where, trim, alter, delete):
         action.add_argument("--json", action="store_true", help="for programs")
 
 
@@ -111,25 +125,34 @@ def _add_alter_arguments(alter: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    async def work(client: "Client") -> int:
-        match args.action:
-            case "create":
-                return await _create(client, args)
-            case "list" | "ls":
-                return await _list(client, as_json=args.json)
-            case "describe":
-                return await _describe(client, list(args.names), as_json=args.json)
-            case "offsets":
-                return await topic_records.offsets(client, args)
-            case "trim":
-                return await topic_records.trim(client, args)
-            case "alter":
-                return await _alter(client, args)
-            case "delete":
-                return await _delete(client, list(args.names), if_exists=args.if_exists)
-        raise AssertionError("argparse lets no other action through")
+    name = getattr(args, "name", None) or getattr(args, "target", None) or "NAME"
+    return run_with_client(args.bootstrap_server, lambda client: do(client, args), topic=name)
 
-    return run_with_client(args.bootstrap_server, work)
+
+async def do(client: "Client", args: argparse.Namespace) -> int:
+    """What the arguments ask for; the exit code."""
+    match args.action:
+        case "create":
+            return await _create(client, args)
+        case "list" | "ls":
+            return await _list(client, as_json=args.json)
+        case "describe":
+            from ottla.cli.topic_describe import describe
+
+            return await describe(client, list(args.names), as_json=args.json)
+        case "offsets":
+            return await offsets.show(client, args)
+        case "trim":
+            return await topic_records.trim(client, args)
+        case "copy":
+            return await topic_copy.copy(client, args)
+        case "watch":
+            return await topic_watch.watch(client, args)
+        case "alter":
+            return await _alter(client, args)
+        case "delete":
+            return await _delete(client, args)
+    raise AssertionError("argparse lets no other action through")
 
 
 async def _create(client: "Client", args: argparse.Namespace) -> int:
@@ -160,14 +183,25 @@ async def _create(client: "Client", args: argparse.Namespace) -> int:
                 return 0
             complain(f"Topic '{topic.name}' already exists. (--if-not-exists makes that fine.)")
         else:
-            complain(f"Topic '{topic.name}' was not created: {error}")
+            from ottla.cli.setting_names import correction
+            from ottla.client.configs import Kind
+
+            near = correction(error, Kind.TOPIC, topic.configs)
+            complain(f"Topic '{topic.name}' was not created: {near or error}")
+            return FAILED if near is None else _WRONG_USAGE
         return FAILED
-    print(f"Created topic {topic.name}.")
+    if args.json:
+        tell_items("created", [{"name": topic.name}])
+    else:
+        print(f"Created topic {topic.name}.")
     return 0
 
 
 async def _alter(client: "Client", args: argparse.Namespace) -> int:
     """Settings first: a refused one leaves the topic as it was."""
+    from ottla.cli.config import change_configs
+    from ottla.client.configs import Change, Kind, Operation, Resource
+
     changes = [
         *(Change(name, Operation.SET, value) for name, value in args.config),
         *(Change(name, Operation.DELETE, None) for name in args.unset),
@@ -179,16 +213,25 @@ async def _alter(client: "Client", args: argparse.Namespace) -> int:
     try:
         if changes:
             await change_configs(client, Resource(Kind.TOPIC, name), changes)
-            print(f"Completed updating config for topic {name}.")
+            if not args.json:
+                print(f"Completed updating config for topic {name}.")
         if args.partitions is not None:
             await _grow(client, name, args.partitions)
-            print(f"Topic {name} has {args.partitions} partitions.")
+            if not args.json:
+                print(f"Topic {name} has {args.partitions} partitions.")
     except ApiError as error:
         if error.code == _UNKNOWN:
             complain(f"Topic '{name}' does not exist. See: ottla topic list")
         else:
-            complain(f"Topic '{name}' was not altered: {error}")
+            from ottla.cli.setting_names import correction
+
+            near = correction(error, Kind.TOPIC, [change.name for change in changes])
+            complain(f"Topic '{name}' was not altered: {near or error}")
+            return FAILED if near is None else _WRONG_USAGE
         return FAILED
+    if args.json:
+        changed = [change.name for change in changes]
+        tell_items("altered", [{"name": name, "partitions": args.partitions, "configs": changed}])
     return 0
 
 
@@ -214,18 +257,21 @@ async def _list(client: "Client", *, as_json: bool) -> int:
     return 0
 
 
-async def _delete(client: "Client", names: list[str], *, if_exists: bool) -> int:
+async def _delete(client: "Client", args: argparse.Namespace) -> int:
     """Delete one after the other, so that each name gets its own answer."""
-    from ottla.client.admin import check_deleted_untrusted, delete_request
+    from ottla.client.admin import DELETE_BY_NAME_MAX, check_deleted_untrusted, delete_request
     from ottla.wire.api import DELETE_TOPICS
     from ottla.wire.message.delete_topics import DeleteTopicsResponse
 
     exit_code = 0
-    for name in names:
+    deleted = []
+    for name in args.names:
 
         async def attempt(name: str = name) -> None:
             request = delete_request(name, _TIMEOUT_MS)
-            response = await client.ask_controller(DELETE_TOPICS, request)
+            response = await client.ask_controller(
+                DELETE_TOPICS, request, version_max=DELETE_BY_NAME_MAX
+            )
             assert isinstance(response, DeleteTopicsResponse)
             check_deleted_untrusted(name, response)
 
@@ -233,14 +279,18 @@ async def _delete(client: "Client", names: list[str], *, if_exists: bool) -> int
             await _with_retries(client, attempt)
         except ApiError as error:
             if error.code == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION:
-                if if_exists:
+                if args.if_exists:
                     continue
                 complain(f"Topic '{name}' does not exist. (--if-exists makes that fine.)")
             else:
                 complain(f"Topic '{name}' was not deleted: {error}")
             exit_code = FAILED
         else:
-            print(f"Deleted topic {name}.")
+            deleted.append(name)
+            if not args.json:
+                print(f"Deleted topic {name}.")
+    if args.json:
+        tell_items("deleted", [{"name": name} for name in deleted])
     return exit_code
 
 
@@ -256,120 +306,3 @@ async def _with_retries(
                 raise
             await client.pause(failures)
     return await attempt()
-
-
-async def _describe(client: "Client", names: list[str], *, as_json: bool) -> int:
-    cluster = await client.refresh(names or None)
-    exit_code = 0
-    present = []
-    for name in names or sorted(cluster.topics):
-        code = cluster.topics[name].error_code if name in cluster.topics else _UNKNOWN
-        if code == ErrorCode.NONE:
-            present.append(name)
-        elif code == _UNKNOWN:
-            complain(f"Topic '{name}' does not exist. See: ottla topic list")
-            exit_code = FAILED
-        else:
-            complain(f"Topic '{name}' cannot be described: {error_name(code)}.")
-            exit_code = FAILED
-    if not present:
-        return exit_code
-    configs = await _overrides(client, present)
-    if as_json:
-        tell_items(
-            "topics", [item(cluster.topics[name], configs.get(name, ())) for name in present]
-        )
-        return exit_code
-    eligible = await _eligible(client, present)
-    for name in present:
-        for line in described(cluster.topics[name], configs.get(name, ()), eligible):
-            print(line)
-    return exit_code
-
-
-def item(topic: "TopicView", configs: Sequence[tuple[str, str]]) -> Item:
-    """A topic for programs."""
-    return {
-        "name": topic.name,
-        "id": uuid_to_text(topic.topic_id),
-        "internal": topic.is_internal,
-        "configs": dict(configs),
-        "partitions": [
-            {
-                "partition": part.partition,
-                "leader": None if part.leader_id == NO_LEADER else part.leader_id,
-                "leader_epoch": part.leader_epoch,
-                "replicas": list(part.replicas),
-                "isr": list(part.isr),
-            }
-            for part in topic.partitions
-        ],
-    }
-
-
-async def _overrides(
-    client: "Client", names: Sequence[str]
-) -> Mapping[str, Sequence[tuple[str, str]]]:
-    from ottla.client.admin import configs_request, overrides_untrusted
-    from ottla.wire.api import DESCRIBE_CONFIGS
-    from ottla.wire.message.describe_configs import DescribeConfigsResponse
-
-    response = await client.ask_any(DESCRIBE_CONFIGS, configs_request(names))
-    assert isinstance(response, DescribeConfigsResponse)
-    return overrides_untrusted(response)
-
-
-async def _eligible(client: "Client", names: Sequence[str]) -> Eligible | None:
-    """By topic and partition; None: the broker is too old to tell (before KIP-966)."""
-    from ottla.wire.api import DESCRIBE_TOPIC_PARTITIONS
-    from ottla.wire.message.describe_topic_partitions import (
-        Cursor,
-        DescribeTopicPartitionsRequest,
-        DescribeTopicPartitionsResponse,
-        TopicRequest,
-    )
-
-    if not await client.speaks(DESCRIBE_TOPIC_PARTITIONS):
-        return None
-    found: dict[tuple[str, int], tuple[Sequence[int], Sequence[int]]] = {}
-    request = DescribeTopicPartitionsRequest(topics=[TopicRequest(name) for name in sorted(names)])
-    for _ in range(_PAGES_MAX):
-        response = await client.ask_any(DESCRIBE_TOPIC_PARTITIONS, request)
-        assert isinstance(response, DescribeTopicPartitionsResponse)
-        for topic in response.topics:
-            for part in topic.partitions:
-                at = (topic.name or "", part.partition_index)
-                found[at] = (part.eligible_leader_replicas or (), part.last_known_elr or ())
-        if response.next_cursor is None:
-            return found
-        cursor = Cursor(response.next_cursor.topic_name, response.next_cursor.partition_index)
-        request = DescribeTopicPartitionsRequest(topics=request.topics, cursor=cursor)
-    raise RemoteProtocolError(f"the broker describes topics on more than {_PAGES_MAX:,} pages")
-
-
-def described(
-    topic: "TopicView", configs: Sequence[tuple[str, str]], eligible: Eligible | None
-) -> Iterator[str]:
-    """The lines Kafka's tool prints for a topic."""
-    replication_factor = len(topic.partitions[0].replicas) if topic.partitions else 0
-    settings = ",".join(f"{name}={value}" for name, value in configs)
-    yield (
-        f"Topic: {topic.name}\tTopicId: {uuid_to_text(topic.topic_id)}\t"
-        f"PartitionCount: {len(topic.partitions)}\tReplicationFactor: {replication_factor}\t"
-        f"Configs: {settings}"
-    )
-    for part in topic.partitions:
-        if eligible is None:
-            elr = last_known = "N/A"
-        else:
-            elr, last_known = map(_ids, eligible.get((topic.name, part.partition), ((), ())))
-        leader = "none" if part.leader_id == NO_LEADER else part.leader_id
-        yield (
-            f"\tTopic: {topic.name}\tPartition: {part.partition}\tLeader: {leader}\t"
-            f"Replicas: {_ids(part.replicas)}\tIsr: {_ids(part.isr)}\t"
-            f"Elr: {elr}\tLastKnownElr: {last_known}"
-        )
-
-
-def _ids(ids: Sequence[int]) -> str:
-    return ",".join(map(str, ids))

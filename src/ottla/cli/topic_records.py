@@ -1,7 +1,7 @@
-"""`ottla topic offsets` and `ottla topic trim`: where the records of partitions begin and end.
+"""`ottla topic trim`: the oldest records of partitions are gone.
 
-Trimming is what Kafka's DeleteRecords does: readers begin behind what was trimmed at once, and nothing
-brings it back. Elsewhere: everything else about topics, `topic.py`.
+It is what Kafka's DeleteRecords does: readers begin behind what was trimmed at once, and nothing
+brings it back. Elsewhere: where records begin and end, `offsets.py`; everything else about topics, `topic.py`.
 """
 
 import argparse
@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Final
 
 from ottla.cli.bootstrap import FAILED, complain, whole_number
 from ottla.cli.coordinated import insisting
-from ottla.cli.positions import Named, named, offsets_at, places_of
-from ottla.cli.tabular import tell
-from ottla.client.lookup import EARLIEST, LATEST
-from ottla.errors import ApiError, ErrorCode, LocalProtocolError
+from ottla.cli.offsets import asked_places
+from ottla.cli.positions import named, offsets_at
+from ottla.cli.tabular import tell_items
+from ottla.cli.terminal import Progress
+from ottla.errors import ApiError, ErrorCode
 from ottla.limits import LONG_MAX
 
 if TYPE_CHECKING:
@@ -23,10 +24,7 @@ if TYPE_CHECKING:
 _TIMEOUT_MS: Final = 30_000
 
 
-def add_arguments(offsets: argparse.ArgumentParser, trim: argparse.ArgumentParser) -> None:
-    offsets.add_argument(
-        "topics", nargs="+", type=named, metavar="NAME[:0,1]", help="which topics or partitions"
-    )
+def add_arguments(trim: argparse.ArgumentParser) -> None:
     trim.add_argument("topics", nargs="+", type=named, metavar="NAME[:0,1]")
     before = trim.add_mutually_exclusive_group(required=True)
     before.add_argument(
@@ -35,26 +33,20 @@ def add_arguments(offsets: argparse.ArgumentParser, trim: argparse.ArgumentParse
     before.add_argument("--all", action="store_true", help="all there are")
 
 
-async def offsets(client: "Client", args: argparse.Namespace) -> int:
-    places = await _places(client, args.topics)
-    if places is None:
-        return FAILED
-    firsts = await offsets_at(client, places, EARLIEST)
-    ends = await offsets_at(client, places, LATEST)
-    rows = [(*place, firsts.get(place), ends.get(place)) for place in places]
-    tell("offsets", ("TOPIC", "PARTITION", "FIRST", "END"), rows, as_json=args.json)
-    return 0
-
-
 async def trim(client: "Client", args: argparse.Namespace) -> int:
-    places = await _places(client, args.topics)
+    from ottla.client.lookup import LATEST
+
+    places = await asked_places(client, args.topics)
     if places is None:
         return FAILED
     ends: Mapping[Place, int | None] = {}
     if args.all:
         ends = await offsets_at(client, places, LATEST)
     exit_code = 0
-    for topic, partition in places:
+    items = []
+    progress = Progress(len(places), "partitions")
+    for number, (topic, partition) in enumerate(places):
+        progress.at(number)
         before = args.before if args.before is not None else ends.get((topic, partition)) or 0
         try:
             first = await insisting(
@@ -62,13 +54,20 @@ async def trim(client: "Client", args: argparse.Namespace) -> int:
                 lambda: _trimmed(client, topic, partition, before),  # noqa: B023
             )
         except ApiError as error:
+            progress.wipe()
             reason = str(error)
             if error.code == ErrorCode.OFFSET_OUT_OF_RANGE:
                 reason = f"it has no offset {before}. See: ottla topic offsets {topic}"
             complain(f"{topic}-{partition} was not trimmed: {reason}")
             exit_code = FAILED
         else:
-            print(f"{topic}-{partition} begins with offset {first}.")
+            progress.wipe()
+            items.append({"topic": topic, "partition": partition, "first": first})
+            if not args.json:
+                print(f"{topic}-{partition} begins with offset {first}.")
+    progress.wipe()
+    if args.json:
+        tell_items("trimmed", items)
     return exit_code
 
 
@@ -86,19 +85,3 @@ async def _trimmed(client: "Client", topic: str, partition: int, before: int) ->
     response = await client.ask(leader_id, DELETE_RECORDS, request)
     assert isinstance(response, DeleteRecordsResponse)
     return first_offset_untrusted(topic, partition, response)
-
-
-async def _places(client: "Client", wanted: list[Named]) -> "list[Place] | None":
-    try:
-        return await places_of(client, wanted)
-    except LocalProtocolError as error:
-        complain(f"{_sentence(str(error))}.")
-    except ApiError as error:
-        if error.code != ErrorCode.UNKNOWN_TOPIC_OR_PARTITION:
-            raise
-        complain(f"{_sentence(str(error.message))} does not exist. See: ottla topic list")
-    return None
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -1,6 +1,6 @@
 """The client's decisions; still pure.
 
-A room kept for producer, consumer and admin; today it holds what the first command-line tools need:
-`metadata` is the picture of the cluster, `accumulator` and `sender` produce, `lookup` and `fetcher`
-consume, `admin` asks about topics, `partitioner` chooses. Who awaits is `aio/client.py`.
+`metadata` is the picture of the cluster, `options` and `reach` are about connections, `produce/` sends
+records, `consume/` and `member/` read them, `admin`, `configs`, `groups` and the like ask for changes
+and word the answers. Who awaits is `ottla.aio`.
 """

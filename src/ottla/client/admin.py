@@ -30,7 +30,6 @@ from ottla.wire.message.delete_records import (
 from ottla.wire.message.delete_topics import (
     DeleteTopicsRequest,
     DeleteTopicsResponse,
-    DeleteTopicState,
 )
 from ottla.wire.message.describe_configs import (
     DescribeConfigsRequest,
@@ -89,11 +88,13 @@ def check_grown_untrusted(name: str, response: CreatePartitionsResponse) -> None
     raise RemoteProtocolError(f"the answer to CreatePartitions says nothing of topic {name!r}")
 
 
+DELETE_BY_NAME_MAX: Final = 5
+"""The last version of DeleteTopics that has a list of names; every broker speaks it."""
+
+
 def delete_request(name: str, timeout_ms: int) -> DeleteTopicsRequest:
-    # Old versions have a list of names, new ones a list of structs; the codec takes what it needs.
-    return DeleteTopicsRequest(
-        topics=[DeleteTopicState(name=name)], topic_names=[name], timeout_ms=timeout_ms
-    )
+    """For versions up to `DELETE_BY_NAME_MAX`."""
+    return DeleteTopicsRequest(topic_names=[name], timeout_ms=timeout_ms)
 
 
 def check_deleted_untrusted(name: str, response: DeleteTopicsResponse) -> None:

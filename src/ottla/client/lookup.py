@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from ottla.client.metadata import ClusterView
 from ottla.errors import ErrorCode, RemoteProtocolError
+from ottla.types import TopicPartition
 from ottla.wire.message.list_offsets import (
     ListOffsetsPartition,
     ListOffsetsRequest,
@@ -30,6 +31,23 @@ class Lookup(NamedTuple):
     broker_id: int
     request: ListOffsetsRequest
     partitions: tuple[int, ...]
+
+
+class TimesAsk(NamedTuple):
+    """As `Lookup`, of several topics, each partition with a time of its own."""
+
+    broker_id: int
+    request: ListOffsetsRequest
+    places: tuple[TopicPartition, ...]
+
+
+class At(NamedTuple):
+    """The answer for one partition; the rest counts where `error_code` is NONE."""
+
+    error_code: int
+    offset: int
+    timestamp: int
+    leader_epoch: int
 
 
 class Found(NamedTuple):
@@ -75,3 +93,47 @@ def found_untrusted(lookup: Lookup, response: ListOffsetsResponse) -> Mapping[in
         if found.error_code == ErrorCode.NONE and found.offset < NO_OFFSET:
             raise RemoteProtocolError(f"ListOffsets says offset {found.offset} for {partition}")
     return {partition: answers[partition] for partition in lookup.partitions}
+
+
+def times_asks(
+    cluster: ClusterView, times_ms: Mapping[TopicPartition, int], isolation_level: int
+) -> list[TimesAsk]:
+    """A request per leader. Partitions without one are left out: ask again with new metadata."""
+    by_broker: dict[int, list[TopicPartition]] = {}
+    for place in times_ms:
+        leader = cluster.leader_of(*place)
+        if leader is not None:
+            by_broker.setdefault(leader, []).append(place)
+    found = []
+    for broker_id, places in by_broker.items():
+        topics: dict[str, list[ListOffsetsPartition]] = {}
+        for place in places:
+            topics.setdefault(place.topic, []).append(
+                ListOffsetsPartition(
+                    partition_index=place.partition,
+                    current_leader_epoch=cluster.leader_epoch_of(*place),
+                    timestamp=times_ms[place],
+                )
+            )
+        request = ListOffsetsRequest(
+            replica_id=_CONSUMER,
+            isolation_level=isolation_level,
+            topics=[ListOffsetsTopic(name=name, partitions=p) for name, p in topics.items()],
+        )
+        found.append(TimesAsk(broker_id, request, tuple(places)))
+    return found
+
+
+def times_untrusted(ask: TimesAsk, response: ListOffsetsResponse) -> dict[TopicPartition, At]:
+    """By partition. Raises RemoteProtocolError for an answer that leaves one out."""
+    answers = {
+        TopicPartition(topic.name, part.partition_index): At(
+            part.error_code, part.offset, part.timestamp, part.leader_epoch
+        )
+        for topic in response.topics
+        for part in topic.partitions
+    }
+    for place in ask.places:
+        if place not in answers:
+            raise RemoteProtocolError(f"the answer to ListOffsets leaves out {place}")
+    return {place: answers[place] for place in ask.places}

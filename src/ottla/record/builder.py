@@ -7,7 +7,8 @@ partitions is the client's accumulator; what the broker itself writes (offsets, 
 metadata) is built here too.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from struct import Struct
 from typing import Final, final
 
 from ottla.errors import LocalProtocolError
@@ -26,9 +27,6 @@ from ottla.record.record import Headers, Record
 
 RECORD_COUNT_MAX: Final = 0x7FFFFFFF
 
-_SMALL: Final = 2048
-"""Zigzag varints of 0.._SMALL-1 are looked up: lengths and deltas are nearly always among them."""
-
 
 def varint(value: int) -> bytes:
     """Zigzag, then seven bits per byte, low group first. Takes what fits 64 bits."""
@@ -41,10 +39,18 @@ def varint(value: int) -> bytes:
     return bytes(out)
 
 
-_VARINTS: Final[list[bytes]] = [varint(value) for value in range(_SMALL)]
+_LOWS: Final = [bytes((low,)) for low in range(128, 256, 2)]
+_VARINTS: Final[list[bytes]] = [
+    *(bytes((value << 1,)) for value in range(64)),
+    *(low + high for high in [bytes((high,)) for high in range(1, 128)] for low in _LOWS),
+]
+"""The varints of one and two bytes, looked up: lengths and deltas are nearly always among them."""
+_SMALL: Final = len(_VARINTS)
+SHORT_VARINTS: Final[Sequence[bytes]] = _VARINTS
 _NULL: Final = b"\x01"
 _NO_HEADERS: Final = b"\x00"
 _NO_ATTRIBUTES: Final = b"\x00"
+_NO_HEADER_YET: Final = bytes(HEADER_BYTES)
 
 
 @final
@@ -181,12 +187,40 @@ def assemble(
     Compaction uses it for batches whose offsets have gaps, and for empty ones that keep a
     producer's state.
     """
-    size_bytes = HEADER_BYTES + len(payload)
-    batch = bytearray(size_bytes)
-    batch[HEADER_BYTES:] = payload
+    return assemble_pieces(
+        [payload],
+        attributes=attributes,
+        last_offset_delta=last_offset_delta,
+        base_timestamp=base_timestamp,
+        max_timestamp=max_timestamp,
+        record_count=record_count,
+        base_offset=base_offset,
+        leader_epoch=leader_epoch,
+        producer_id=producer_id,
+        producer_epoch=producer_epoch,
+        base_sequence=base_sequence,
+    )
+
+
+def assemble_pieces(
+    pieces: Iterable[bytes],
+    *,
+    attributes: int,
+    last_offset_delta: int,
+    base_timestamp: int,
+    max_timestamp: int,
+    record_count: int,
+    base_offset: int = 0,
+    leader_epoch: int = -1,
+    producer_id: int = -1,
+    producer_epoch: int = -1,
+    base_sequence: int = -1,
+) -> bytearray:
+    """As `assemble`; the record bytes come in pieces, which are copied once."""
+    batch = bytearray().join((_NO_HEADER_YET, *pieces))
     header = (
         base_offset,
-        size_bytes - LOG_OVERHEAD_BYTES,
+        len(batch) - LOG_OVERHEAD_BYTES,
         leader_epoch,
         2,
         0,
@@ -203,6 +237,18 @@ def assemble(
     crc = crc32c(memoryview(batch)[CRC_FROM:])
     batch[17:21] = crc.to_bytes(4, "big")
     return batch
+
+
+_PRODUCER: Final = Struct(">qhi")
+_PRODUCER_AT: Final = 43
+
+
+def stamp_producer(
+    batch: bytearray, producer_id: int, producer_epoch: int, base_sequence: int
+) -> None:
+    """The batch is that producer's, with these sequences, and its checksum is right again."""
+    _PRODUCER.pack_into(batch, _PRODUCER_AT, producer_id, producer_epoch, base_sequence)
+    batch[17:21] = crc32c(memoryview(batch)[CRC_FROM:]).to_bytes(4, "big")
 
 
 def encode_records(records: Iterable[Record], base_offset: int, base_timestamp: int) -> bytes:

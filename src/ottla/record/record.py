@@ -175,7 +175,7 @@ def _records(
             at += size
         headers: Headers = ()
         if data[at]:
-            headers, at = _headers_at(data, at)
+            headers, at = headers_at(data, at)
         else:
             at += 1
         if at != end:
@@ -239,7 +239,7 @@ def offset_of_max_timestamp_untrusted(batch: Batch, *, limit: int) -> int | None
     return None
 
 
-def _headers_at(data: bytes, at: int) -> tuple[Headers, int]:
+def headers_at(data: bytes, at: int) -> tuple[Headers, int]:
     count, at = _varint(data, at)
     if count < 0 or count > len(data) - at:
         raise RemoteProtocolError(f"{count} record headers where {len(data) - at} bytes are left")

@@ -6,6 +6,8 @@ with version 0 (KIP-511). What to send for that is in `outgoing()` after `receiv
 
 Promises: responses are matched in the order of the requests; one that does not fit is a
 RemoteProtocolError. A Produce with acks=0 awaits none. Responses own their bytes: views stay valid.
+
+Bytes come in by `received`, or by `room` and `filled`: then a large response is read where it stays.
 """
 
 from collections import deque
@@ -24,6 +26,9 @@ from ottla.wire.message.api_versions import ApiVersionsRequest, ApiVersionsRespo
 
 CORRELATION_ID_MAX: Final = 2**31 - 1
 _FRAME_BYTES_MIN: Final = 4
+_SCRATCH_BYTES: Final = 64 * 1024
+_LARGE_BYTES: Final = 32 * 1024
+"""A response of which so much is still to come is not collected first and copied then."""
 
 
 @final
@@ -40,8 +45,11 @@ class ClientConnection:
         "_client_id",
         "_correlation_id",
         "_frame_bytes_max",
+        "_large",
+        "_large_at",
         "_opening_id",
         "_outgoing",
+        "_scratch",
         "_software",
         "broker",
         "negotiated",
@@ -62,6 +70,9 @@ class ClientConnection:
         self._opening_id = -1
         self._awaited: deque[tuple[int, Api, int]] = deque()
         self._buffer = bytearray()
+        self._scratch: memoryview | None = None
+        self._large: memoryview | None = None
+        self._large_at = 0
         self._outgoing: list[Payload] = []
         self.negotiated: dict[int, tuple[int, int]] = {}
         self.broker: ApiVersionsResponse | None = None
@@ -124,6 +135,42 @@ class ClientConnection:
             if message is not None:
                 responses.append((correlation_id, message))
         return responses
+
+    def room(self) -> memoryview:
+        """Where to put what arrives next; `filled` takes it over."""
+        if self._large is not None:
+            return self._large[self._large_at :]
+        if self._scratch is None:
+            self._scratch = memoryview(bytearray(_SCRATCH_BYTES))
+        return self._scratch
+
+    def filled(self, nbytes: int) -> list[tuple[int, Message]]:
+        """As `received`, with the first `nbytes` of `room`."""
+        large = self._large
+        if large is None:
+            assert self._scratch is not None, "room comes first"
+            responses = self.received(self._scratch[:nbytes])
+            self._begin_large()
+            return responses
+        self._large_at += nbytes
+        if self._large_at < len(large):
+            return []
+        self._large = None
+        correlation_id, message = self._response_untrusted(large.toreadonly())
+        return [] if message is None else [(correlation_id, message)]
+
+    def _begin_large(self) -> None:
+        """If a large response has begun, the rest of it is read behind what is there."""
+        begun = len(self._buffer) - 4
+        if begun < 0:
+            return
+        size = int.from_bytes(self._buffer[:4], "big")
+        if size - begun < _LARGE_BYTES:
+            return
+        self._large = memoryview(bytearray(size))
+        self._large[:begun] = self._buffer[4:]
+        self._large_at = begun
+        self._buffer.clear()
 
     def _next_frame_untrusted(self) -> bytes | None:
         buffer = self._buffer

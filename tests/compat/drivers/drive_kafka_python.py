@@ -32,7 +32,7 @@ from kafka import (
     TopicPartition,
 )
 from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
-from kafka.errors import CommitFailedError, KafkaError
+from kafka.errors import CommitFailedError, KafkaError, RebalanceInProgressError
 
 SEND_SECONDS_MAX = 30
 SPEAKS: Request = {}
@@ -254,7 +254,7 @@ def join(bootstrap: str, request: Request) -> None:
             return []
         try:
             client.commit()
-        except CommitFailedError:
+        except (CommitFailedError, RebalanceInProgressError):
             return []
         return member.committed()
 

@@ -5,14 +5,10 @@ from collections.abc import Coroutine
 
 import pytest
 
-from ottla.aio.client import AdvertisedUnreachable, Client, ConnectionLost, Unreachable
-from ottla.aio.consumer import Consumer, Start
-from ottla.aio.producer import Producer
-from ottla.client.accumulator import Draft
-from ottla.client.fetcher import Fetched
-from ottla.client.lookup import EARLIEST
+from ottla.aio.client import Client, ConnectionLost, Unreachable
 from ottla.client.metadata import Address
-from ottla.errors import ApiError, ErrorCode, LocalProtocolError
+from ottla.client.options import ConnectionOptions
+from ottla.errors import ApiError, ErrorCode
 from ottla.record.builder import build_batch
 from ottla.types import ZERO_UUID
 from ottla.wire.api import FETCH, INIT_PRODUCER_ID, LIST_OFFSETS, METADATA, PRODUCE, Message
@@ -49,6 +45,10 @@ SECONDS_MAX = 20
 
 def run(work: Coroutine[None, None, None]) -> None:
     asyncio.run(asyncio.wait_for(work, SECONDS_MAX))
+
+
+def client_at(*bootstrap: Address, request_ms_max: int = 10_000) -> Client:
+    return Client(ConnectionOptions(bootstrap=bootstrap, request_ms_max=request_ms_max))
 
 
 class Script:
@@ -112,89 +112,11 @@ class Script:
         )
 
 
-def test_records_are_sent_and_acknowledged() -> None:
-    async def work() -> None:
-        script = Script()
-        async with script.broker, Client([script.broker.address]) as client:
-            producer = Producer(client, "t")
-            await producer.start()
-            producer.append(Draft(0, b"k", b"v"))
-            await producer.flush()
-            assert (producer.acknowledged_count, producer.failures) == (1, [])
-            assert script.created_missing[0], "a broker may create what is missing"
-            assert len(script.produced) == 1
-
-    run(work())
-
-
-def test_a_refusal_that_passes_is_not_noticed_and_one_that_stays_is_told() -> None:
-    async def work() -> None:
-        script = Script()
-        script.produce_errors = [ErrorCode.NOT_LEADER_OR_FOLLOWER, 0, ErrorCode.INVALID_TIMESTAMP]
-        async with script.broker, Client([script.broker.address]) as client:
-            producer = Producer(client, "t")
-            await producer.start()
-            producer.append(Draft(0, None, b"v"))
-            await producer.flush()
-            assert (producer.acknowledged_count, producer.failures) == (1, [])
-            producer.append(Draft(0, None, b"v"))
-            await producer.flush()
-            [failure] = producer.failures
-            assert failure.error_code == ErrorCode.INVALID_TIMESTAMP
-
-    run(work())
-
-
-def test_delivery_ends_when_its_time_is_over() -> None:
-    async def work() -> None:
-        script = Script()
-        script.produce_errors = [ErrorCode.NOT_ENOUGH_REPLICAS] * 50
-        async with script.broker, Client([script.broker.address]) as client:
-            producer = Producer(client, "t", deliver_ms_max=1)
-            await producer.start()
-            producer.append(Draft(0, None, b"v"))
-            await producer.flush()
-            [failure] = producer.failures
-            assert "NOT_ENOUGH_REPLICAS" in failure.reason
-
-    run(work())
-
-
-def test_without_acknowledgments_nothing_is_waited_for() -> None:
-    async def work() -> None:
-        script = Script()
-        async with script.broker:
-            async with Client([script.broker.address]) as client:
-                producer = Producer(client, "t", acks=0)
-                await producer.start()
-                producer.append(Draft(0, None, b"v"))
-                await producer.flush()
-                assert producer.acknowledged_count == 1
-                # The next answer shows that the broker has read what came before it.
-                await client.refresh(["t"])
-            assert INIT_PRODUCER_ID not in script.broker.calls
-            assert len(script.produced) == 1
-
-    run(work())
-
-
-def test_a_partition_the_topic_lacks_is_refused() -> None:
-    async def work() -> None:
-        script = Script()
-        async with script.broker, Client([script.broker.address]) as client:
-            with pytest.raises(LocalProtocolError, match="no partition 4"):
-                await Producer(client, "t", partition=4).start()
-            with pytest.raises(LocalProtocolError, match="no partition 1"):
-                await Consumer(client, "t").start(Start(), [0, 1])
-
-    run(work())
-
-
 def test_a_topic_that_appears_late_is_waited_for_and_one_that_cannot_is_not() -> None:
     async def work() -> None:
         script = Script()
         script.topic_errors = [ErrorCode.UNKNOWN_TOPIC_OR_PARTITION]
-        async with script.broker, Client([script.broker.address]) as client:
+        async with script.broker, client_at(script.broker.address) as client:
             view = await client.wait_for_topic("t", create_missing=False, unknown_ms_max=5_000)
             assert view.led == [0]
             script.topic_errors = [ErrorCode.INVALID_TOPIC_EXCEPTION]
@@ -207,44 +129,12 @@ def test_a_topic_that_appears_late_is_waited_for_and_one_that_cannot_is_not() ->
     run(work())
 
 
-def test_records_are_handed_out_to_the_end() -> None:
-    async def work() -> None:
-        script = Script()
-        script.fetch_errors = [ErrorCode.UNKNOWN_LEADER_EPOCH]
-        got: list[Fetched] = []
-
-        def take(fetched: list[Fetched]) -> bool:
-            got.extend(fetched)
-            return False
-
-        async with script.broker, Client([script.broker.address]) as client:
-            consumer = Consumer(client, "t")
-            await consumer.start(Start(timestamp_ms=EARLIEST))
-            await consumer.run(take, until_end=True)
-        assert [(one.record.offset, one.record.value) for one in got] == [(0, b"a"), (1, b"b")]
-
-    run(work())
-
-
-def test_an_offset_the_broker_does_not_have_is_named_with_those_it_has() -> None:
-    async def work() -> None:
-        script = Script()
-        script.fetch_errors = [ErrorCode.OFFSET_OUT_OF_RANGE]
-        async with script.broker, Client([script.broker.address]) as client:
-            consumer = Consumer(client, "t")
-            await consumer.start(Start(offset=77))
-            with pytest.raises(ApiError, match="77 was asked for"):
-                await consumer.run(lambda _: False)
-
-    run(work())
-
-
 def test_nobody_at_an_address_is_said_with_the_address() -> None:
     async def work() -> None:
         script = Script()
         async with script.broker:
             free = script.broker.address
-        async with Client([free]) as client:
+        async with client_at(free) as client:
             with pytest.raises(Unreachable, match=f"{free} .*refused"):
                 await client.refresh(None)
 
@@ -256,23 +146,8 @@ def test_the_next_bootstrap_address_is_tried() -> None:
         gone, script = Script(), Script()
         async with gone.broker:
             free = gone.broker.address
-        async with script.broker, Client([free, script.broker.address]) as client:
+        async with script.broker, client_at(free, script.broker.address) as client:
             assert (await client.refresh(None)).controller_id == 1
-
-    run(work())
-
-
-def test_an_advertised_address_that_does_not_work_is_explained() -> None:
-    async def work() -> None:
-        gone, script = Script(), Script()
-        async with gone.broker:
-            script.advertised = gone.broker.address
-        async with script.broker, Client([script.broker.address]) as client:
-            producer = Producer(client, "t")
-            await producer.start()
-            producer.append(Draft(0, None, b"v"))
-            with pytest.raises(AdvertisedUnreachable, match=r"advertised\.listeners"):
-                await producer.flush()
 
     run(work())
 
@@ -280,8 +155,8 @@ def test_an_advertised_address_that_does_not_work_is_explained() -> None:
 def test_a_silent_broker_costs_a_bounded_time() -> None:
     async def work() -> None:
         broker = ScriptedBroker({METADATA: lambda _: None})
-        async with broker, Client([broker.address], request_ms_max=20) as client:
-            with pytest.raises(ConnectionLost, match="did not answer within 20 ms"):
+        async with broker, client_at(broker.address, request_ms_max=20) as client:
+            with pytest.raises(ConnectionLost, match="did not answer in time"):
                 await client.refresh(None)
 
     run(work())
@@ -290,7 +165,7 @@ def test_a_silent_broker_costs_a_bounded_time() -> None:
 def test_a_lost_connection_is_made_again() -> None:
     async def work() -> None:
         script = Script()
-        async with script.broker, Client([script.broker.address]) as client:
+        async with script.broker, client_at(script.broker.address) as client:
             await client.refresh(None)
             asking = asyncio.ensure_future(client.refresh(None))
             script.broker.hang_up()
@@ -311,7 +186,7 @@ def test_what_is_no_kafka_is_told_apart() -> None:
         server = await asyncio.start_server(greet, "127.0.0.1", 0)
         async with server:
             address = Address("127.0.0.1", server.sockets[0].getsockname()[1])
-            async with Client([address]) as client:
+            async with client_at(address) as client:
                 with pytest.raises(Exception, match="answers, but not as Kafka does"):
                     await client.refresh(None)
 

@@ -13,6 +13,7 @@ from ottla.aio.client import Client
 from ottla.cli import config, quota, topic
 from ottla.client.configs import Config, Kind, Resource
 from ottla.client.metadata import Address
+from ottla.client.options import ConnectionOptions
 from ottla.settings.broker import broker_settings
 from ottla.settings.parse import Resolved
 
@@ -42,7 +43,7 @@ def with_broker(directory: Path, scenario: Scenario) -> None:
         broker = Broker(broker_settings(given), given=given)
         await broker.start()
         try:
-            async with Client([Address("127.0.0.1", port)]) as client:
+            async with Client(ConnectionOptions(bootstrap=(Address("127.0.0.1", port),))) as client:
                 await scenario(client)
         finally:
             assert await broker.stop()
@@ -220,4 +221,20 @@ def test_quotas_are_altered_and_described(
         "Quota configs for the default user-principal, client-id 'c' are request_percentage=7.0\n",
         "",
         "Quota configs for client-id 'c' are request_percentage=2.5\n",
+    ]
+
+
+def test_a_terminal_gets_a_table() -> None:
+    of = Resource(Kind.TOPIC, "t")
+    mine = Config("retention.ms", "9", 1, is_sensitive=False, synonyms=())
+    secret = Config("secret", None, 1, is_sensitive=True, synonyms=())
+    default = Config("flush.ms", "1", 5, is_sensitive=False, synonyms=())
+    assert list(config.shown(of, [mine, secret, default], 80, everything=False)) == [
+        "KEY           VALUE     FROM",
+        "retention.ms  9         DYNAMIC_TOPIC_CONFIG",
+        "secret        (hidden)  DYNAMIC_TOPIC_CONFIG",
+    ]
+    assert len(list(config.shown(of, [mine, default], 80, everything=True))) == 3
+    assert list(config.shown(of, [default], 80, everything=False)) == [
+        "Nothing is set for topic t. (--all shows the defaults.)"
     ]

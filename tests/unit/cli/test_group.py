@@ -39,12 +39,7 @@ def sayer(client: Client, capsys: pytest.CaptureFixture[str]) -> Say:
     async def say(line: str, *, expect: int = 0) -> str:
         module, *words = shlex.split(line)
         if module == "topic":
-            args = parsed(topic, *words)
-            code = await (
-                topic._create(client, args)
-                if args.action == "create"
-                else getattr(topic.topic_records, args.action)(client, args)
-            )
+            code = await topic.do(client, parsed(topic, *words))
         else:
             code = await group.do(client, parsed(group, *words))
         told = "".join(capsys.readouterr())
@@ -56,14 +51,14 @@ def sayer(client: Client, capsys: pytest.CaptureFixture[str]) -> Say:
 
 async def write(client: Client, name: str, count: int) -> None:
     from ottla.aio.producer import Producer
-    from ottla.client.accumulator import Draft
 
-    producer = Producer(client, name, partition=0)
-    await producer.start()
-    for number in range(count):
-        producer.append(Draft(timestamp_ms=1_000 * (number + 1), key=None, value=b"x"))
-    await producer.flush()
-    assert not producer.failures
+    async with Producer(client) as producer:
+        sent = [
+            await producer.send(name, b"x", partition=0, timestamp_ms=1_000 * (number + 1))
+            for number in range(count)
+        ]
+        await producer.flush()
+        assert [one.result().offset for one in sent] == list(range(count))
 
 
 async def join(client: Client, name: str, reads: str) -> None:
@@ -279,3 +274,59 @@ def test_errors_say_the_way_out() -> None:
     assert "stop them first" in explained(ApiError(ErrorCode.NON_EMPTY_GROUP), "g")
     assert "INVALID_GROUP_ID" in explained(ApiError(ErrorCode.INVALID_GROUP_ID), "g")
     assert explained(ApiError(15, "x"), "g") == "Group 'g': COORDINATOR_NOT_AVAILABLE: x."
+
+
+def test_offsets_go_into_a_file_and_come_back(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def scenario(client: Client) -> None:
+        say = sayer(client, capsys)
+        await say("topic create t --partitions 2 --config retention.ms=-1")
+        await write(client, "t", 10)
+        await say("group reset-offsets g --topic t --to-latest --execute")
+        told = await say("group reset-offsets g --all-topics --to-current --export")
+        assert told == "t,0,10\nt,1,0\n"
+        file = tmp_path / "offsets.csv"
+        file.write_text("t,0,4\nt,1,9\n")
+        told = await say(f"group reset-offsets g --from-file {file} --execute")
+        assert "t-1: offset 9 is beyond the end; it becomes 0." in told
+        assert (await say("group offsets g")).splitlines()[1].split()[3:5] == ["4", "10"]
+        file.write_text("other,t,0,7\ng,t,0,8\n")
+        told = await say(f"group reset-offsets g --from-file {file} --export")
+        assert told == "t,0,8\n"
+        for text, said in (
+            ("t;0;4", "line 1 of the plan"),
+            ("t,zero,4", "line 1 of the plan"),
+            ("", "says nothing of it"),
+            ("other,t,0,7", "says nothing of it, but of other"),
+            ("t,5,1", "there is no partition 5"),
+            ("absent,0,1", "'absent' does not exist"),
+        ):
+            file.write_text(text)
+            told = await say(f"group reset-offsets g --from-file {file}", expect=1)
+            assert said in told, text
+        file.write_bytes(b"\xff\xfe")
+        assert "is not a text file" in await say(
+            f"group reset-offsets g --from-file {file}", expect=1
+        )
+        assert "cannot be read" in await say(
+            "group reset-offsets g --from-file /does/not/exist", expect=1
+        )
+
+    with_broker(tmp_path, scenario)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("--topic t --from-file x", "says itself which partitions"),
+        ("--all-topics --from-file x", "says itself which partitions"),
+        ("--topic t --to-latest --export --json", "exclude each other"),
+        ("--to-latest", "Which partitions?"),
+    ],
+)
+def test_what_excludes_each_other_is_refused(
+    line: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert group.run(parsed(group, "reset-offsets", "g", *line.split())) == 2
+    assert said in capsys.readouterr().err

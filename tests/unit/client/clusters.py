@@ -11,7 +11,13 @@ from ottla.wire.message.metadata import (
 TOPIC_ID = bytes(range(16))
 
 
-def described(*leaders: int, name: str = "t", error_code: int = 0) -> MetadataResponse:
+def described(
+    *leaders: int,
+    name: str = "t",
+    error_code: int = 0,
+    epoch: int = 5,
+    topic_id: bytes = TOPIC_ID,
+) -> MetadataResponse:
     """A topic whose partition i is led by leaders[i]; brokers 1 and 2 exist."""
     return MetadataResponse(
         brokers=[MetadataResponseBroker(node, f"host{node}", 9092) for node in (1, 2)],
@@ -21,12 +27,12 @@ def described(*leaders: int, name: str = "t", error_code: int = 0) -> MetadataRe
             MetadataResponseTopic(
                 error_code=error_code,
                 name=name,
-                topic_id=TOPIC_ID,
+                topic_id=topic_id,
                 partitions=[
                     MetadataResponsePartition(
                         partition_index=index,
                         leader_id=leader,
-                        leader_epoch=5,
+                        leader_epoch=epoch,
                         replica_nodes=[1, 2],
                         isr_nodes=[leader],
                     )
@@ -37,5 +43,9 @@ def described(*leaders: int, name: str = "t", error_code: int = 0) -> MetadataRe
     )
 
 
-def cluster(*leaders: int) -> ClusterView:
-    return cluster_untrusted(described(*leaders))
+def cluster(
+    *leaders: int, error_code: int = 0, epoch: int = 5, topic_id: bytes = TOPIC_ID
+) -> ClusterView:
+    return cluster_untrusted(
+        described(*leaders, error_code=error_code, epoch=epoch, topic_id=topic_id)
+    )

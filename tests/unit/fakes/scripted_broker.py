@@ -2,11 +2,13 @@
 
 It listens on a free port of 127.0.0.1 and speaks through the same sans-IO connection as the real
 one. `answers`: by API key, what to answer; a call whose answer is None is answered by nothing.
+`versions`: the newest of an API, where it is not the newest there is. `context`: it speaks TLS.
 """
 
 import asyncio
+import ssl
 from collections.abc import Callable, Mapping
-from typing import final
+from typing import cast, final
 
 from ottla.client.metadata import Address
 from ottla.wire.api import API_VERSIONS, APIS, Message
@@ -28,10 +30,20 @@ _ORIGIN = Origin(
 
 @final
 class ScriptedBroker:
-    """Use it as `async with`. `calls`: every API key that was asked, in order."""
+    """Use it as `async with`. `calls`: every API key that was asked, in order. `opened_count`: the
+    connections that were ever made."""
 
-    def __init__(self, answers: Mapping[int, Answer]) -> None:
-        self._answers = answers
+    def __init__(
+        self,
+        answers: Mapping[int, Answer],
+        *,
+        versions: Mapping[int, int] | None = None,
+        context: ssl.SSLContext | None = None,
+    ) -> None:
+        self._answers = dict(answers)
+        self._versions = versions or {}
+        self._context = context
+        self.opened_count = 0
         self._server: asyncio.Server | None = None
         self._transports: list[asyncio.Transport] = []
         self.calls: list[int] = []
@@ -43,7 +55,9 @@ class ScriptedBroker:
 
     async def __aenter__(self) -> "ScriptedBroker":
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Peer(self), "127.0.0.1", 0)
+        self._server = await loop.create_server(
+            lambda: _Peer(self), "127.0.0.1", 0, ssl=self._context
+        )
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -58,8 +72,13 @@ class ScriptedBroker:
             transport.abort()
         self._transports.clear()
 
+    def replace(self, api_key: int, answer: Answer) -> None:
+        """From now on, answer so."""
+        self._answers[api_key] = answer
+
     def opened(self, transport: asyncio.Transport) -> None:
         self._transports.append(transport)
+        self.opened_count += 1
 
     def answer(self, api_key: int, message: Message) -> Message | None:
         self.calls.append(api_key)
@@ -67,7 +86,12 @@ class ScriptedBroker:
             keys = [API_VERSIONS, *self._answers]
             return ApiVersionsResponse(
                 api_keys=[
-                    ApiVersion(key, APIS[key].min_version, APIS[key].max_version) for key in keys
+                    ApiVersion(
+                        key,
+                        APIS[key].min_version,
+                        self._versions.get(key, APIS[key].max_version),
+                    )
+                    for key in keys
                 ]
             )
         return self._answers[api_key](message)
@@ -81,15 +105,17 @@ class _Peer(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        self._broker.opened(transport)
+        # uvloop's transports do all that this type says, without being a subclass of it.
+        self._transport = cast(asyncio.Transport, transport)
+        self._broker.opened(self._transport)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return self._wire.get_buffer()
 
     def buffer_updated(self, nbytes: int) -> None:
         assert self._transport is not None
+        if self._transport.is_closing():
+            return
         for call, message in self._wire.received(nbytes):
             assert message is not None
             chunks = self._wire.reply(call, self._broker.answer(call.api_key, message))

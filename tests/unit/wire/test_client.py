@@ -6,6 +6,12 @@ from ottla.errors import ApiError, ErrorCode, LocalProtocolError, RemoteProtocol
 from ottla.wire.api import API_VERSIONS, APIS, FETCH, INIT_PRODUCER_ID, METADATA, PRODUCE
 from ottla.wire.client import ClientConnection
 from ottla.wire.message.api_versions import ApiVersion, ApiVersionsResponse
+from ottla.wire.message.fetch import (
+    FetchableTopicResponse,
+    FetchRequest,
+    FetchResponse,
+    PartitionData,
+)
 from ottla.wire.message.metadata import MetadataRequest, MetadataResponse
 from tests.unit.wire.test_server import feed, produce, sent, server
 
@@ -108,6 +114,38 @@ def test_answers_are_matched_in_order_whatever_the_pieces(piece_bytes: int) -> N
     assert [correlation_id for correlation_id, _ in got] == ids
     assert all(m == MetadataResponse(controller_id=7, topics=[]) for _, m in got)
     assert client.in_flight == 0
+
+
+@pytest.mark.parametrize("piece_bytes", [7, 40_000, 10_000_000])
+def test_a_large_answer_is_read_where_it_stays(piece_bytes: int) -> None:
+    client = broker_that_speaks(*((api.key, 0, api.max_version) for api in APIS.values()))
+    broker = server()
+    sizes = (100_000, 1, 300_000, 2)
+    stream = b""
+    for size in sizes:
+        _, chunks = client.request(METADATA, 9, MetadataRequest())
+        [(call, _)] = feed(broker, sent(chunks))
+        stream += sent(broker.reply(call, MetadataResponse(cluster_id="x" * (size // 10))))
+        _, chunks = client.request(FETCH, 12, FetchRequest())
+        [(call, _)] = feed(broker, sent(chunks))
+        part = PartitionData(records=bytes([size % 251]) * size)
+        answer = FetchResponse(responses=[FetchableTopicResponse(topic="t", partitions=[part])])
+        stream += sent(broker.reply(call, answer))
+    got = []
+    while stream:
+        room = client.room()
+        piece, stream = stream[: min(piece_bytes, len(room))], stream[min(piece_bytes, len(room)) :]
+        room[: len(piece)] = piece
+        got += client.filled(len(piece))
+    assert [number for number, _ in got] == [1, 2, 3, 4, 5, 6, 7, 8]
+    for (_, names), (_, fetched), size in zip(got[::2], got[1::2], sizes, strict=True):
+        assert isinstance(names, MetadataResponse)
+        assert names.cluster_id == "x" * (size // 10)
+        assert isinstance(fetched, FetchResponse)
+        records = fetched.responses[0].partitions[0].records
+        assert isinstance(records, memoryview)
+        assert records == bytes([size % 251]) * size
+        assert records.readonly
 
 
 def test_a_produce_without_acks_awaits_nothing() -> None:

@@ -205,7 +205,7 @@ class TopicMaker:
         if problem is not None:
             return Refused(ErrorCode.INVALID_TOPIC_EXCEPTION, problem)
         if name in self._image.topics or name in self._names:
-            return Refused(ErrorCode.TOPIC_ALREADY_EXISTS, f"topic {quoted(name)} already exists")
+            return Refused(ErrorCode.TOPIC_ALREADY_EXISTS, f"Topic {quoted(name)} already exists.")
         other = colliding(name, self._image.topics) or colliding(name, self._names)
         if other is not None:
             return Refused(

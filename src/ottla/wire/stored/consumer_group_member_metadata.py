@@ -238,7 +238,7 @@ def _read_consumer_group_member_metadata_value_v0(
         tags, at = read_tags(data, at)
         for tag, start, end in tags:
             if tag == 0:
-                if data[start] > 127:
+                if not data[start]:
                     o.classic_member_metadata = None
                     start += 1
                 else:

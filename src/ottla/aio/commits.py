@@ -1,0 +1,144 @@
+"""A consumer's commits: in order, now or in the background, and by themselves every so often.
+
+Callbacks of background commits do not run when the answer comes but when the owner asks (`run_callbacks`),
+as in Kafka's consumer: inside a poll. What was committed last is remembered, so that an automatic commit
+says only what is new.
+
+Elsewhere: one commit with its retries, `group_member.py`.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from typing import Final, TypeAlias, final
+
+from ottla.aio.fetching import now_ms
+from ottla.aio.group_member import GroupSide
+from ottla.client.consume.options import ConsumerOptions
+from ottla.client.consume.record import OffsetAndMetadata
+from ottla.client.member.membership import NO_GENERATION
+from ottla.errors import OttlaError
+from ottla.types import TopicPartition
+
+Offsets: TypeAlias = Mapping[TopicPartition, OffsetAndMetadata]
+Committed: TypeAlias = Callable[[Offsets, OttlaError | None], None]
+"""Told how a commit ended: the offsets, and None or why not."""
+
+_AUTO_MS_MAX: Final = 5_000
+"""An automatic commit that takes longer is left to the next one."""
+
+log = logging.getLogger("ottla.consumer")
+
+
+@final
+class Commits:
+    """`consumed`: the positions, as far as records are processed."""
+
+    def __init__(
+        self,
+        group: GroupSide,
+        options: ConsumerOptions,
+        consumed: Callable[[], Offsets],
+        on_change: Callable[[], None],
+    ) -> None:
+        self._group = group
+        self._name = options.group_id
+        self._is_automatic = options.auto_commit
+        self._interval_ms = options.auto_commit_interval_ms
+        self._consumed = consumed
+        self._on_change = on_change
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._callbacks: deque[Callable[[], None]] = deque()
+        self._known: dict[TopicPartition, OffsetAndMetadata] = {}
+        self._due_ms = now_ms() + self._interval_ms
+
+    @property
+    def due_ms(self) -> int | None:
+        """When `tick` has something to do."""
+        return self._due_ms if self._is_automatic else None
+
+    async def commit(self, offsets: Offsets) -> None:
+        """After those that began before it."""
+        await self.settled()
+        await self._group.commit(offsets)
+        self.note(offsets)
+
+    def begin(self, offsets: Offsets, callback: Committed | None) -> None:
+        """It is not tried again, so that it cannot come after a later one."""
+
+        async def work() -> None:
+            problem: OttlaError | None = None
+            try:
+                await self._group.commit(offsets, tries=False)
+            except OttlaError as error:
+                problem = error
+            if callback is not None:
+                self._callbacks.append(lambda: callback(offsets, problem))
+                self._on_change()
+            elif problem is not None:
+                log.warning("group %s: %s", self._name, problem)
+
+        self._spawn(work())
+
+    def tick(self) -> None:
+        """The automatic commit, where it is due."""
+        now = now_ms()
+        if self._is_automatic and now >= self._due_ms:
+            self._due_ms = now + self._interval_ms
+            if wanted := self._unknown():
+                self._spawn(self._automatic(wanted))
+
+    async def automatic_now(self) -> None:
+        """What was processed is committed, before partitions go. It is tried, not promised."""
+        if self._is_automatic:
+            await self.settled()
+            if wanted := self._unknown():
+                await self._automatic(wanted)
+
+    async def settled(self) -> None:
+        """No commit is under way."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def run_callbacks(self) -> None:
+        while self._callbacks:
+            self._callbacks.popleft()()
+
+    def note(self, offsets: Offsets) -> None:
+        """The group has these already."""
+        self._known.update(offsets)
+
+    def forget(self, places: Iterable[TopicPartition]) -> None:
+        for place in places:
+            self._known.pop(place, None)
+
+    def cancel(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+
+    def _unknown(self) -> dict[TopicPartition, OffsetAndMetadata]:
+        known = self._known
+        return {
+            place: offset
+            for place, offset in self._consumed().items()
+            if known.get(place) != offset
+        }
+
+    async def _automatic(self, wanted: Offsets) -> None:
+        group = self._group
+        if group.is_member and group.who.generation_id == NO_GENERATION:
+            return
+        try:
+            async with asyncio.timeout(_AUTO_MS_MAX / 1000):
+                await group.commit(wanted)
+        except TimeoutError:
+            log.warning("group %s: offsets were not committed in time", self._name)
+        except OttlaError as error:
+            log.warning("group %s: %s", self._name, error)
+        else:
+            self.note(wanted)
+
+    def _spawn(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

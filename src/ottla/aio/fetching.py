@@ -1,0 +1,131 @@
+"""Performs what a `Reader` asks for: requests become tasks, answers go back, and a timer comes back to it.
+
+`pump` is the one entry: whoever changes something calls it, and everything that can be sent now is sent.
+What no answer came to is the reader's to ask again; here it is only kept, as `trouble`, for whoever
+wants to say why nothing comes.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Final, final
+
+from ottla.aio.client import (
+    AuthenticationFailed,
+    Client,
+    ConnectionLost,
+    Lane,
+    OwnLane,
+    Unreachable,
+)
+from ottla.client.consume.fetcher import FetchAsk
+from ottla.client.consume.locator import OffsetsAsk
+from ottla.client.consume.reader import Ask, Reader
+from ottla.errors import ApiError, ErrorCode, LocalProtocolError, OttlaError, RemoteProtocolError
+from ottla.wire.api import FETCH, LIST_OFFSETS, OFFSET_FOR_LEADER_EPOCH
+from ottla.wire.message.fetch import FetchResponse
+from ottla.wire.message.list_offsets import ListOffsetsResponse
+from ottla.wire.message.offset_for_leader_epoch import OffsetForLeaderEpochResponse
+
+AWAY: Final = (Unreachable, ConnectionLost, RemoteProtocolError)
+"""What may pass by itself."""
+
+
+def now_ms() -> int:
+    """The clock of everything that waits: it only goes forward."""
+    return int(time.monotonic() * 1000)
+
+
+def wall_ms() -> int:
+    return int(time.time() * 1000)
+
+
+@final
+class Fetching:
+    """`on_change` is called when there may be records, or a trouble, that were not there before."""
+
+    def __init__(self, client: Client, reader: Reader, on_change: Callable[[], None]) -> None:
+        self._client = client
+        self._reader = reader
+        self._on_change = on_change
+        self._lane = OwnLane()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_closed = False
+        self.trouble: OttlaError | None = None
+        """Why the last request came to nothing; None: it did not."""
+        self.fatal: OttlaError | None = None
+
+    def pump(self) -> None:
+        """Everything that can be sent now is on its way."""
+        if self._is_closed:
+            return
+        reader, now = self._reader, now_ms()
+        if not reader.is_due and (reader.next_ms is None or reader.next_ms > now):
+            return
+        for ask in reader.asks(now, self._client.cluster):
+            task = asyncio.get_running_loop().create_task(self._exchange(ask))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        if reader.must_refresh:
+            self._client.mark_stale()
+        self._set_timer(now)
+
+    async def close(self) -> None:
+        self._is_closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._client.leave_lane(self._lane)
+
+    def _set_timer(self, now: int) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._reader.next_ms is not None:
+            wait_seconds = max(1, self._reader.next_ms - now) / 1000
+            self._timer = asyncio.get_running_loop().call_later(wait_seconds, self.pump)
+
+    async def _exchange(self, ask: Ask) -> None:
+        reader = self._reader
+        try:
+            await self._answered(ask)
+            self.trouble = None
+        except AWAY as error:
+            self.trouble = error
+            reader.lost(ask, now_ms())
+        except AuthenticationFailed as error:
+            self.trouble = self.fatal = error
+            reader.lost(ask, now_ms())
+        except ApiError as error:
+            reader.refused(ask, error, now_ms())
+        except LocalProtocolError as error:
+            # The broker speaks no version that could say it.
+            reader.refused(ask, ApiError(ErrorCode.UNSUPPORTED_VERSION, str(error)), now_ms())
+        hints, addresses = reader.take_hints()
+        if hints:
+            self._client.learn(hints, addresses)
+        self._on_change()
+        self.pump()
+
+    async def _answered(self, ask: Ask) -> None:
+        if isinstance(ask, FetchAsk):
+            fetched = await self._client.ask(
+                ask.broker_id, FETCH, ask.request, version_max=ask.version_max, lane=self._lane
+            )
+            assert isinstance(fetched, FetchResponse)
+            self._reader.answered_untrusted(ask, fetched, now_ms())
+        elif isinstance(ask, OffsetsAsk):
+            # Not behind a Fetch that waits for records.
+            listed = await self._client.ask(ask.broker_id, LIST_OFFSETS, ask.request, lane=Lane.ANY)
+            assert isinstance(listed, ListOffsetsResponse)
+            self._reader.answered_untrusted(ask, listed, now_ms())
+        else:
+            checked = await self._client.ask(
+                ask.broker_id, OFFSET_FOR_LEADER_EPOCH, ask.request, lane=Lane.ANY
+            )
+            assert isinstance(checked, OffsetForLeaderEpochResponse)
+            self._reader.answered_untrusted(ask, checked, now_ms())

@@ -1,0 +1,1 @@
+"""Reading assigned partitions: positions, fetches, records, and the offsets to begin with."""

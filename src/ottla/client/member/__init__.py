@@ -1,0 +1,1 @@
+"""Being a member of a classic consumer group: joining, staying, committing, leaving."""

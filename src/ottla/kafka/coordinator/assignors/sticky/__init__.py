@@ -1,0 +1,5 @@
+"""The strategy "sticky"."""
+
+from ottla.kafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
+
+__all__ = ["StickyPartitionAssignor"]
