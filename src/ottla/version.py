@@ -1,5 +1,3 @@
-"""Which Ottla this is."""
+"""Which Ottla this is: the one place, also for the build."""
 
-from typing import Final
-
-__version__: Final = "0.1.0"
+__version__ = "0.1.0"
