@@ -80,6 +80,16 @@ class Client:
     def is_sending(self) -> bool:
         return self.connection is not None and self.connection.is_sending
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether what is asked now is sent at once."""
+        connection = self.connection
+        return connection is not None and connection.client_open and not self._opening
+
+    def connect(self) -> None:
+        """See to it that there is a connection."""
+        self._pump()
+
     def request(self, api_key: int, version: int, message: Message, done: Done) -> None:
         """Send as soon as there is a connection; `done` is told once."""
         self.busy += 1

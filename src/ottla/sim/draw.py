@@ -4,7 +4,7 @@ from dataclasses import replace
 from random import Random
 from typing import Final
 
-from ottla.sim import compacted, company, directories, nemesis, rationing, workload
+from ottla.sim import compacted, company, directories, nemesis, own_workload, rationing, workload
 from ottla.sim.heritage import TOPIC
 from ottla.sim.plan import Ask, Blow, ClientPlan, Fault, Plan, Role, Verb
 
@@ -40,6 +40,10 @@ def draw_plan(seed: int) -> Plan:
     )
     settings = workload.draw_settings(Random(f"{seed}/settings"))
     past_asks, past_faults = _past(Random(f"{seed}/past"), own, end_us)
+    products, sends = own_workload.draw(
+        Random(f"{seed}/own"), len(clients), dict(sorted(topics.items())), end_us
+    )
+    clients = (*clients, *products)
     faults = nemesis.draw_faults(Random(f"{seed}/nemesis"), clients, end_us)
     moves, struck, places = directories.draw(
         Random(f"{seed}/directories"), topics, (*faults, *past_faults), end_us
@@ -49,7 +53,9 @@ def draw_plan(seed: int) -> Plan:
         seed=seed,
         settings=tuple(sorted(settings + coordination + cleaning + places + metering)),
         clients=clients,
-        asks=tuple(sorted((*all_asks, *past_asks, *moves, *rations), key=lambda ask: ask.at_us)),
+        asks=tuple(
+            sorted((*all_asks, *past_asks, *moves, *rations, *sends), key=lambda ask: ask.at_us)
+        ),
         faults=tuple(sorted(struck, key=lambda fault: fault.at_us)),
         heal_us=heal_us,
         heal=shape.choice(_HEALINGS),

@@ -19,6 +19,7 @@ class Role(Enum):
     CONSUMER = "consumer"
     ADMINISTRATOR = "administrator"
     MEMBER = "member"
+    OWN_PRODUCER = "own-producer"  # the product's
     STRANGER = "stranger"  # sends what is no request
 
 
@@ -46,6 +47,9 @@ class ClientPlan:
     instance: str = ""  # of a static member (KIP-345)
     session_ms: int = 0
     rebalance_ms: int = 0
+    linger_ms: int = 0
+    batch_bytes: int = 0  # 0: as the product has it
+    buffer_bytes: int = 0
     vintage: int = 0  # how old a client it is: 0 speaks the newest versions, 2 those of long ago
 
 

@@ -51,7 +51,7 @@ _RETRIABLE: Final = frozenset(
         ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND,
     }
 )
-_UNCERTAIN: Final = _RETRIABLE
+UNCERTAIN: Final = _RETRIABLE
 """After these the batch may stand in the log: the wait for it ended otherwise than it should."""
 
 _OF_ANOTHER_PAST: Final = frozenset(
@@ -119,7 +119,7 @@ class Producer(Client):
             name = b"%d.%d" % (self.number, self._sent_count)
             value = name + b"." * max(0, ask.size_bytes - len(name))
             # Within a batch time may run back a little: the last record is not always the latest.
-            key, is_tombstone = _keyed(ask, index)
+            key, is_tombstone = keyed(ask, index)
             records.append(
                 Record(
                     index,
@@ -290,7 +290,7 @@ class Producer(Client):
             send.log_append_time_ms = part.log_append_time_ms
             send.end(self.events.now_us, Outcome.OK)
         elif error in _RETRIABLE:
-            batch.uncertain = batch.uncertain or error in _UNCERTAIN
+            batch.uncertain = batch.uncertain or error in UNCERTAIN
             if error in (ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, ErrorCode.UNKNOWN_TOPIC_ID):
                 self.topics.pop(send.topic, None)
             self._retry(lane, batch, error)
@@ -368,7 +368,7 @@ class Producer(Client):
         self.request(INIT_PRODUCER_ID, 4, request, done)
 
 
-def _keyed(ask: Ask, index: int) -> tuple[bytes, bool]:
+def keyed(ask: Ask, index: int) -> tuple[bytes, bool]:
     """The key of a send's record, and whether it deletes it. Depends on the ask alone."""
     if not ask.keys:
         return b"k", False

@@ -180,6 +180,9 @@ def _client(number: int, role: Role, pairs: dict[str, str]) -> ClientPlan:
         instance=options.text("instance"),
         session_ms=options.number("session_ms"),
         rebalance_ms=options.number("rebalance_ms"),
+        linger_ms=options.number("linger_ms"),
+        batch_bytes=options.number("batch_bytes"),
+        buffer_bytes=options.number("buffer_bytes"),
         vintage=options.number("vintage"),
     )
     options.end()

@@ -218,10 +218,8 @@ def _operation(op: Entry) -> tuple[int, str]:
             note = f"before {op.before_offset}: start {op.low_watermark}"
         case Create():
             configs = " ".join(f"{key}={text}" for key, text in op.configs.items())
-            label, note = (
-                op.topic,
-                f"{op.partitions} partitions, id {op.topic_id.hex()[:8]} {configs}",
-            )
+            label = op.topic
+            note = f"{op.partitions} partitions, id {op.topic_id.hex()[:8]} {configs}"
         case Delete():
             label, note = op.topic, f"id {op.topic_id.hex()[:8]}"
         case Grow():
@@ -253,9 +251,14 @@ def _operation(op: Entry) -> tuple[int, str]:
             label, note = op.group, _of_a_group(op)
         case GroupsListed():
             note = " ".join(f"{name}:{state}" for name, state in op.states.items())
-    error = f" error {op.error}" if op.error else ""
-    if op.outcome is not Outcome.OK:
-        note = f"{op.outcome.value}{error}; {note}"
-    asked = f"(asked {op.asked_us / 1000:.3f})"
     name = type(op).__name__.lower()
-    return t_us, _line(t_us, f"c{op.client}", name, label, "", f"{note} {asked}")
+    return t_us, _line(t_us, f"c{op.client}", name, label, "", _outcome(op) + note + _asked(op))
+
+
+def _outcome(op: Entry) -> str:
+    error = f" error {op.error}" if op.error else ""
+    return "" if op.outcome is Outcome.OK else f"{op.outcome.value}{error}; "
+
+
+def _asked(op: Entry) -> str:
+    return f" (asked {op.asked_us / 1000:.3f})"

@@ -41,6 +41,7 @@ from ottla.sim.history import (
 from ottla.sim.member import Member, Stage
 from ottla.sim.nemesis import Nemesis
 from ottla.sim.network import Connection, Wire
+from ottla.sim.own_producer import OwnProducer
 from ottla.sim.plan import Ask, Blow, ClientPlan, Fault, Plan, Role
 from ottla.sim.process import Inspect, Process, State
 from ottla.sim.producer import Producer
@@ -165,6 +166,9 @@ class World:
             case Role.MEMBER:
                 member = Member(plan, events, wire, self._connect, history)
                 self.clients[plan.number], self._askers[plan.number] = member, member.ask
+            case Role.OWN_PRODUCER:
+                own = OwnProducer(plan, events, wire, self._connect, history)
+                self.clients[plan.number], self._askers[plan.number] = own, own.ask
             case Role.STRANGER:
                 stranger = Stranger(plan, events, wire, self._connect, history)
                 self.clients[plan.number], self._askers[plan.number] = stranger, stranger.ask

@@ -2,7 +2,8 @@
 
 An acknowledged batch stays at its offsets, and the high watermark stays behind it. A killed process
 loses nothing. A power cut loses nothing with ottla.flush=ack or flush.messages=1; without, it may
-take what was not flushed, but only from an offset on: what is kept is a prefix.
+take what was not flushed, but only from an offset on: what is kept is a prefix. What a producer was
+told to be there already, without a place, is there too.
 
 Source: design D9, C1. Elsewhere: what consumers have seen, `unchanged.py` and `watermarks.py`.
 """
@@ -11,17 +12,22 @@ from collections.abc import Iterator
 from typing import Final
 
 from ottla.sim.checker.floor import Claim, below_floor
-from ottla.sim.checker.ledger import Ledger, Story
+from ottla.sim.checker.ledger import Ledger, Story, aging_topics
 from ottla.sim.checker.verdict import Violation, shown
-from ottla.sim.history import Outcome, Read, Send
+from ottla.sim.history import DeleteBefore, Outcome, Read, Send
 
 _NEVER: Final = 1 << 62
 
 PROMISE: Final = "acknowledged is kept"
 
+_THERE_ALREADY: Final = 46
+
 
 def check(ledger: Ledger) -> Iterator[Violation]:
+    thinned = _thinned(ledger)
     for story in ledger.stories.values():
+        if story.name not in thinned:
+            yield from _somewhere(ledger, story)
         acknowledged = [
             send
             for send in story.sends
@@ -59,6 +65,34 @@ def _at_its_place(story: Story, send: Send) -> Iterator[Violation]:
                 )
                 yield Violation(PROMISE, sight.last.ended_us, text)
             break
+
+
+def _thinned(ledger: Ledger) -> set[str]:
+    """Partitions of which not everything is there at the end that was ever written."""
+    aging = aging_topics(ledger.history)
+    names = {one.name for one in ledger.stories.values() if one.is_compacted}
+    names |= {one.name for one in ledger.stories.values() if one.name.rpartition("-")[0] in aging}
+    return names | {
+        f"{one.topic}-{one.partition}"
+        for one in ledger.history.entries
+        if isinstance(one, DeleteBefore) and one.outcome is not Outcome.FAIL
+    }
+
+
+def _somewhere(ledger: Ledger, story: Story) -> Iterator[Violation]:
+    """Told to be there, nobody says where: the last reading of everything has seen it."""
+    told = [one for one in story.sends if one.error == _THERE_ALREADY and one.acks != 0]
+    last = [read for read in story.reads if read.final]
+    if not told or not last or ledger.struck_us(story) is not None:
+        return
+    values = {record.value for sight in story.sights for record in sight.batch.records}
+    for send in told:
+        if story.may_lose(_NEVER, send.asked_us, last[-1].ended_us):
+            continue
+        missing = [record.value for record in send.records if record.value not in values]
+        if missing:
+            text = f"{story.name}: {shown(missing[0])} was said to be there, and is not"
+            yield Violation(PROMISE, last[-1].ended_us, text)
 
 
 def _prefix(story: Story, acknowledged: list[Send]) -> Iterator[Violation]:

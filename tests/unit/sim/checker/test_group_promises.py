@@ -270,6 +270,14 @@ def test_the_last_look_shows_who_believes_to_be_in(state: str, members: list[str
     assert tale.judged() == [groups.PROMISE]
 
 
+def test_a_last_look_that_had_to_wait_may_come_after_the_sessions() -> None:
+    tale = two()
+    tale.last_look(70, "Dead", [], ("a", "b"))
+    (seen,) = (one for one in tale.history.entries if isinstance(one, GroupSeen))
+    seen.ended_us += 3_600_000_000
+    assert tale.judged() == []
+
+
 def test_a_group_with_members_is_listed_as_one() -> None:
     def tale_of(states: dict[str, str]) -> GroupTale:
         tale = two()

@@ -55,6 +55,35 @@ def test_a_look_up_of_the_end_shows_the_loss_too() -> None:
     assert tale.judged() == [kept.PROMISE]
 
 
+def there_already(**how: bool) -> Tale:
+    """A batch was said to be there, and nobody said where."""
+    tale = sent(**how)
+    tale.send(24, 28, -1, b"e", outcome=Outcome.INFO, error=46, producer_id=7, attempts=2)
+    return tale
+
+
+def test_what_is_said_to_be_there_is_found_by_the_last_reading() -> None:
+    tale = there_already()
+    both = tale.batch(0, b"a", b"b"), tale.batch(2, b"c", b"d")
+    tale.read(40, 0, 4, *both, final=True)
+    assert tale.judged() == [kept.PROMISE]
+    tale = there_already()
+    batch = tale.batch(4, b"e", producer_id=7, sequence=0)
+    tale.read(40, 4, 5, batch, final=True)
+    assert tale.judged() == []
+
+
+def test_what_is_said_to_be_there_may_be_lost_or_deleted_since() -> None:
+    tale = there_already()
+    tale.life(30, Life.POWER_CUT)
+    tale.read(40, 2, 2, final=True)
+    assert tale.judged() == []
+    tale = there_already()
+    tale.delete_before(30, 5, 5)
+    tale.read(40, 5, 5, start=5, final=True)
+    assert tale.judged() == []
+
+
 def test_a_power_cut_may_take_what_was_not_flushed() -> None:
     tale = sent()
     tale.flushed(15, 2)
