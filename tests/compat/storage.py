@@ -43,6 +43,7 @@ MakeBroker = Callable[[Path, Path, Mapping[str, str]], Broker]
 Row = tuple[str, str, Callable[[], str | None]]
 
 TOOL_SECONDS_MAX: Final = 120
+FILES_AT_ONCE_MAX: Final = 500  # one argument of a command holds 128 KiB
 COMPACTION_SECONDS_MAX: Final = 40
 # The least Apache Kafka 4 accepts; three times that makes several segments.
 SEGMENT_BYTES: Final = 1_048_576
@@ -292,6 +293,12 @@ class Exchange:
 
     def _dumped(self, files: list[Path], *options: str) -> str:
         """What the tool prints on these files; raises Wrong with its first complaint."""
+        parts = [
+            files[at : at + FILES_AT_ONCE_MAX] for at in range(0, len(files), FILES_AT_ONCE_MAX)
+        ]
+        return "".join(self._dumped_at_once(part, *options) for part in parts)
+
+    def _dumped_at_once(self, files: list[Path], *options: str) -> str:
         listed = ",".join(str(file) for file in files)
         done = subprocess.run(
             self._java.command(
