@@ -27,13 +27,22 @@ UNKNOWN: tuple[int, int] = (-1, -1)
 class EpochHistory:
     """Epochs and their start offsets, both ascending."""
 
-    __slots__ = ("_directory", "_disk", "_epochs", "_starts", "is_presumed", "unflushed")
+    __slots__ = (
+        "_directory",
+        "_disk",
+        "_epochs",
+        "_is_rebuilding",
+        "_starts",
+        "is_presumed",
+        "unflushed",
+    )
 
     def __init__(self, disk: Disk, directory: str, entries: list[tuple[int, int]]) -> None:
         self._disk = disk
         self._directory = directory
         self._epochs = [epoch for epoch, _ in entries]
         self._starts = [start for _, start in entries]
+        self._is_rebuilding: bool = False
         self.unflushed: bool = False
         """The file was written since somebody set this to False."""
         self.is_presumed: bool = False
@@ -140,6 +149,19 @@ class EpochHistory:
             self._starts = [start_offset, *self._starts[above:]]
             self._save_if_possible()
 
+    def begin_rebuilding(self) -> None:
+        """Nothing is known, and nothing is written before all is: whoever ends in between leaves
+        what made the rebuilding necessary."""
+        self._epochs.clear()
+        self._starts.clear()
+        self._is_rebuilding = True
+
+    def end_rebuilding(self) -> None:
+        """What was found since `begin_rebuilding` is written, at once."""
+        if self._is_rebuilding:
+            self._is_rebuilding = False
+            self._save()
+
     def clear(self) -> None:
         if self._epochs:
             self._epochs.clear()
@@ -160,6 +182,8 @@ class EpochHistory:
             )
 
     def _write(self, epochs: list[int], starts: list[int]) -> None:
+        if self._is_rebuilding:
+            return
         entries = zip(epochs, starts, strict=True)
         self._disk.write_whole(self.path, checkpoint.format_epochs(entries))
         if probe.MUTANTS and probe.mutant("M09-epochs-unsynced"):

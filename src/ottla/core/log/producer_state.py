@@ -228,6 +228,13 @@ class ProducerState:
             completed.last_offset + 1 if stable is None else stable,
         )
 
+    def take_over(self, other: "ProducerState") -> None:
+        """Know what `other` knows of the same batches: what was loaded from a snapshot has forgotten all
+        but each producer's last."""
+        assert other.end_offset == self.end_offset
+        self.producers = other.producers
+        self._open = other._open
+
     def expire(self, now_ms: int, expiration_ms: int) -> int:
         """Forget producers silent for that long, unless a transaction is open; returns how many."""
         expired = [

@@ -20,6 +20,7 @@ from typing import Final, final
 from ottla import probe
 from ottla.core.log import checkpoint
 from ottla.core.log.epoch_history import EpochHistory
+from ottla.core.log.epoch_turns import EpochTurns
 from ottla.core.log.producer_state import ProducerState
 from ottla.core.log.segment import (
     CLEANED,
@@ -41,7 +42,6 @@ from ottla.core.log.snapshot import (
 from ottla.core.port import Disk, File
 from ottla.record.batch import Batch, crc_is_right
 from ottla.record.legacy import entry_crc_is_right
-from ottla.types import NO_EPOCH
 
 log: Final = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ class Recovery:
         "_recovery_point",
         "_shutdown",
         "_trusted_offset",
-        "_turned",
+        "_turns",
         "epochs",
         "producers",
         "segments",
@@ -106,7 +106,7 @@ class Recovery:
         self.epochs = EpochHistory(disk, directory, [])
         self.producers = ProducerState(0)
         self._trusted_offset: int = 0  # snapshots above it are not believed
-        self._turned: tuple[int, int] | None = None  # (epoch, offset) that the next batch confirms
+        self._turns = EpochTurns(self.epochs)
 
     def run(self, log_start: int) -> int:
         """Fill `segments` (at least one), `epochs` and `producers`; returns the end offset."""
@@ -119,10 +119,11 @@ class Recovery:
             rebuild_epochs = False
         start_offset = max(log_start, self.segments[0].base_offset)
         if rebuild_epochs or self._lacks_epochs(start_offset, end_offset):
-            self.epochs.clear()
-            self._turned = None
+            self.epochs.begin_rebuilding()
+            self._turns = EpochTurns(self.epochs)
             self._rebuild_epochs()
-        self._presume_turned()
+        self._turns.presume()
+        self.epochs.end_rebuilding()
         if not (probe.MUTANTS and probe.mutant("M08-epochs-beyond-end")):
             self.epochs.truncate_to(end_offset)
         self.epochs.truncate_prefix(start_offset)
@@ -383,7 +384,7 @@ class Recovery:
                     position, entry.size_bytes, entry.next_offset - 1, largest_timestamp(entry)
                 )
                 if isinstance(entry, Batch):
-                    self._note_epoch(entry)
+                    self._turns.note(entry)
                 next_offset = entry.next_offset
         except CorruptSegment as error:
             return error, next_offset
@@ -426,7 +427,7 @@ class Recovery:
         segment.create_files()
         self.segments.append(segment)
         self.epochs.clear()
-        self._turned = None
+        self._turns = EpochTurns(self.epochs)
         # The next start would believe a snapshot of just there: it is of the segment's base then.
         self._trusted_offset = log_start
         return log_start
@@ -445,6 +446,7 @@ class Recovery:
             self._remove(checkpoint.EPOCHS)  # an empty log's history is not written again
             return False
         self.epochs = EpochHistory(self._disk, self._directory, entries)
+        self._turns = EpochTurns(self.epochs)
         return True
 
     def _lacks_epochs(self, start_offset: int, end_offset: int) -> bool:
@@ -453,50 +455,27 @@ class Recovery:
         first_epoch, first_offset = next(iter(self.epochs.entries()), (-1, 0))
         if start_offset >= min(first_offset, end_offset):
             return False
-        before = first_offset - 1
-        at = max(at for at, one in enumerate(self.segments) if one.base_offset <= before)
         try:
-            found = self.segments[at].find(before)
-            if found is None:
-                return True
-            entry = self.segments[at].entry_at(found.position, found.size_bytes)
+            entry = self._entry_at(first_offset - 1)
+            if isinstance(entry, Batch) and entry.base_offset >= first_offset:  # compacted away
+                entry = self._entry_at(start_offset)
         except CorruptSegment:
             return True
-        return isinstance(entry, Batch) and entry.partition_leader_epoch <= first_epoch
+        if not isinstance(entry, Batch) or entry.base_offset >= first_offset:
+            return entry is None
+        return entry.partition_leader_epoch <= first_epoch
+
+    def _entry_at(self, offset: int) -> Entry | None:
+        """The batch with this offset, or the next one of its segment."""
+        at = max(at for at, one in enumerate(self.segments) if one.base_offset <= offset)
+        found = self.segments[at].find(offset)
+        return found and self.segments[at].entry_at(found.position, found.size_bytes)
 
     def _rebuild_epochs(self) -> None:
         for segment in self.segments:
             for _, entry in segment.walk():
                 if isinstance(entry, Batch):
-                    self._note_epoch(entry)
-
-    def _note_epoch(self, batch: Batch) -> None:
-        """A turn of the epoch, nearly always to a newer one, is believed when the next batch does not
-        take it back: no checksum covers the epoch, and a flipped one would speak for everything
-        behind it. (Apache Kafka believes it.)"""
-        epoch = batch.partition_leader_epoch
-        last_epoch = self.epochs.last_epoch
-        if self._turned is not None and self._turned[0] <= epoch:
-            if self._turned[0] > last_epoch or epoch < last_epoch:
-                self._believe_turned()
-                last_epoch = self.epochs.last_epoch
-        # What stands before a history that has begun anew is older than it.
-        since = self.epochs.first_start if epoch > last_epoch else self.epochs.last_start + 1
-        turns = epoch not in (NO_EPOCH, last_epoch) and batch.base_offset >= since
-        self._turned = (epoch, batch.base_offset) if turns else None
-
-    def _believe_turned(self) -> None:
-        if self._turned is not None:
-            self.epochs.assign(*self._turned)
-            self._turned = None
-
-    def _presume_turned(self) -> None:
-        """The log's last batch has none behind it: whoever knows the leader's epoch finds out. An
-        older one is not even presumed: next to it, all that the history tells would be lost."""
-        if self._turned is not None and self._turned[0] > self.epochs.last_epoch:
-            self._believe_turned()
-            self.epochs.is_presumed = True
-        self._turned = None
+                    self._turns.note(entry)
 
     def _load_producers(self, end_offset: int) -> None:
         offsets = snapshot_offsets(self._names)

@@ -92,10 +92,23 @@ class Directories:
         was_tried = self._is_settled or partition in self._unopened
         return was_tried and self._disk.exists(directory)
 
+    def checkpointed(self, partition: TopicPartition) -> tuple[int, int | None]:
+        """(log start, up to where it is compacted), as the last process wrote them down here."""
+        return self._log_starts.get(partition, 0), self._cleaned.get(partition)
+
     def open(
-        self, partition: TopicPartition, topic_id: Uuid, settings: TopicSettings, now_ms: int
+        self,
+        partition: TopicPartition,
+        topic_id: Uuid,
+        settings: TopicSettings,
+        now_ms: int,
+        *,
+        elsewhere: tuple[int, int | None] = (0, None),
     ) -> Log:
-        """The partition's log, made empty when it is not there. OSError: it can't be used."""
+        """The partition's log, made empty when it is not there. OSError: it can't be used.
+
+        `elsewhere`: what is `checkpointed` in the directory that it has just moved from.
+        """
         directory = str(partition)
         found = self._stands(partition)
         # Claimed, also if the disk does not let it be opened: a stray is what nobody asked for.
@@ -128,9 +141,9 @@ class Directories:
             now_ms=now_ms,
             shutdown=self._shutdown,
             recovery_point=self._recovery_points.get(partition, 0),
-            log_start=self._log_starts.get(partition, 0),
+            log_start=max(self._log_starts.get(partition, 0), elsewhere[0]),
             jitter_ms=self._entropy.below(jitter_ms) if jitter_ms > 0 else 0,
-            cleaned_offset=self._cleaned.get(partition),
+            cleaned_offset=self._cleaned.get(partition, elsewhere[1]),
         )
         if not is_identified or self._shutdown is not Shutdown.CLEAN:
             log.flush_with(metadata)

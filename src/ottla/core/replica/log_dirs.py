@@ -148,6 +148,17 @@ class LogDirs:
             return named
         return min(candidates, key=lambda one: one.partition_count, default=None)
 
+    def checkpointed_elsewhere(
+        self, home: LogDir, partition: TopicPartition, topic_id: Uuid
+    ) -> tuple[int, int | None]:
+        """What is known of the partition in the directory that it was moved from, where the process
+        ended before it was written down in its new `home`. OSError: that can't be told."""
+        if len(self.dirs) > 1:
+            for one in self.online():
+                if one is not home and one.directories.holds(partition, topic_id):
+                    return one.directories.checkpointed(partition)
+        return 0, None
+
     def _only(self) -> LogDir | None:
         """The directory of a broker that has just one."""
         if len(self.dirs) != 1 or self.offline_paths:
@@ -159,12 +170,17 @@ class LogDirs:
         names: tuple[str, ...],
         leaders: Iterable[Leader],
         ahead: Mapping[TopicPartition, int] = MappingProxyType({}),
+        *,
+        leaving: Iterable[tuple[int, Leader]] = (),
     ) -> Iterator[tuple[LogDir, WriteWhole]]:
         """The checkpoints of every directory that differ from what was last written. `ahead`: what
-        is about to be true, in each of them."""
+        is about to be true, in each of them. `leaving`: (directory, partition) that has moved and is
+        not yet on the disk where it went: both tell of it."""
         by_dir: dict[int, list[Leader]] = {number: [] for number in self.dirs}
         for leader in leaders:
             by_dir[leader.log_dir].append(leader)
+        for number, leader in leaving:
+            by_dir[number].append(leader)
         for number, log_dir in self.dirs.items():
             if log_dir.is_offline or not log_dir.keeps_partitions:
                 continue

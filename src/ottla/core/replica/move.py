@@ -120,6 +120,11 @@ class Moves:
     def under_way(self) -> Iterator[Move]:
         return (move for move in self._moves.values() if move.phase is not Phase.SWAPPED)
 
+    def leaving(self) -> Iterator[tuple[int, Leader]]:
+        """(the directory it was in, the partition) of those that wait for their last flush."""
+        swapped = (one for one in self._moves.values() if one.phase is Phase.SWAPPED)
+        return ((one.old, one.leader) for one in swapped)
+
     def of(self, partition: TopicPartition) -> Move | None:
         return self._moves.get(partition)
 
@@ -330,6 +335,7 @@ class Moves:
                 f"its copy ends at {log.end_offset} instead of {leader.log.end_offset}: it was damaged"
             )
         old = leader.log
+        log.producers.take_over(old.producers)
         self._dirs[move.old].partition_count -= 1
         leader.moved(log, target.number)
         leader.holds_flushes = False

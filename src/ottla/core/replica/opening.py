@@ -159,7 +159,10 @@ class Openings:
                 self._spare(partition)
                 return _OFFLINE
             settings = hosted.policy.settings
-            log = log_dir.directories.open(partition, hosted.topic_id, settings, now_ms)
+            elsewhere = self._dirs.checkpointed_elsewhere(log_dir, partition, hosted.topic_id)
+            log = log_dir.directories.open(
+                partition, hosted.topic_id, settings, now_ms, elsewhere=elsewhere
+            )
         except OSError as error:
             if key not in self.unopened:
                 logger.error(

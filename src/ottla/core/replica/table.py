@@ -202,7 +202,9 @@ class ReplicaTable:
         """
         effects: list[Effect] = []
         if not (probe.MUTANTS and probe.mutant("KIP107-start-not-kept")):
-            changes = self.dirs.checkpoints((LOG_STARTS,), self._leaders(), starts)
+            changes = self.dirs.checkpoints(
+                (LOG_STARTS,), self._leaders(), starts, leaving=self.moves.leaving()
+            )
             for log_dir, effect in changes:
                 try:
                     log_dir.disk.write_whole(effect.path, effect.data)
@@ -345,7 +347,8 @@ class ReplicaTable:
 
         What is refused is tried with every tick. `again`: that it is was told."""
         effects: list[Effect] = []
-        for log_dir, effect in self.dirs.checkpoints(names, self._leaders()):
+        leaving = self.moves.leaving()
+        for log_dir, effect in self.dirs.checkpoints(names, self._leaders(), leaving=leaving):
             try:
                 log_dir.disk.write_whole(effect.path, effect.data)
             except OSError as error:
@@ -597,7 +600,9 @@ class ReplicaTable:
             )
 
     def _checkpoints(self) -> list[Effect]:
-        return [effect for _, effect in self.dirs.checkpoints(ALL, self._leaders())]
+        leaving = self.moves.leaving()
+        changes = self.dirs.checkpoints(ALL, self._leaders(), leaving=leaving)
+        return [effect for _, effect in changes]
 
     def _checkpoint_interval_ms(self) -> int:
         interval_ms = self._settings.logs.recovery_point_checkpoint_interval_ms
