@@ -185,6 +185,7 @@ class Flusher:
         for path in self._wholes:
             if path not in self._running:
                 self._running.add(path)
+                self._unwritten.pop(path, None)  # older, and not to come after this one
                 return WriteWhole(path, self._wholes.pop(path))
         return None
 
@@ -207,6 +208,3 @@ class Flusher:
             with self._lock:
                 self._unwritten[work.path] = work.data
                 self._retry_s = time.monotonic() + _RETRY_S
-        else:
-            with self._lock:
-                self._unwritten.pop(work.path, None)  # what it had in vain is older

@@ -89,6 +89,20 @@ def test_a_newer_file_wins_over_one_that_found_no_room(
     assert (tmp_path / "b").read_bytes() == b"old"
 
 
+def test_what_found_no_room_is_not_tried_again_while_a_newer_one_is_written(
+    disk: RealDisk,
+) -> None:
+    flusher = Flusher(disk, lambda event: None)
+    flusher._unwritten["a"] = b"old"
+    flusher.write_whole(WriteWhole("a", b"new"))
+    with flusher._lock:
+        taken = flusher._take()
+        flusher._requeue()  # a turn ends while a thread writes
+    assert isinstance(taken, WriteWhole)
+    assert taken.data == b"new"
+    assert flusher._wholes == {}
+
+
 def test_a_failed_flush_is_told_once_and_not_repeated(
     disk: RealDisk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
