@@ -150,13 +150,15 @@ class SimDisk:
 
     @contextmanager
     def at_rest(self) -> Iterator[None]:
-        """Whoever looks from outside is refused nothing."""
+        """Whoever looks from outside is refused nothing, and no process ends while he does."""
         armed = self.refuse_reads, self.refuse_opens
+        crash_in, self.fuse.crash_in = self.fuse.crash_in, 0
         self.refuse_reads = self.refuse_opens = 0
         try:
             yield
         finally:
             self.refuse_reads, self.refuse_opens = armed
+            self.fuse.crash_in = crash_in
 
     def flip(self, path: str, bit: int) -> bool:
         """Flip one bit of a file; False: there is no such file, or an empty one."""

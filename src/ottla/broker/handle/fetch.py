@@ -208,7 +208,8 @@ class AwaitingBytes:
         self, interests: Collection[Interest], old: OldReader | None
     ) -> tuple[list[Row], int, bool]:
         """As `read`, in this order. In a session nothing is told of a partition that is as the client
-        knows it; most are, so that is decided first, on a few numbers."""
+        knows it; most are, so that is decided first, on a few numbers. Whole on purpose: a call per
+        partition is what it would cost to divide it."""
         rows: list[Row] = []
         left_bytes = self._bytes_max
         first = True

@@ -144,10 +144,8 @@ class HandleProduce:
             )
         appended: Appended | Refused | None
         if isinstance(batch, Rejected):
-            # A producer that is told that its batch is too large divides it: not what it sent twice.
-            again = retried_untrusted(records, api_version=call.version)
-            appended = None if again is None else leader.log.known(again)
-            if not isinstance(appended, Appended):
+            appended = _stored_before(leader, records, call.version)
+            if appended is None:
                 return _refused(leader, batch.error, batch.message, batch.record_errors)
         elif batch.is_transactional:
             why = f"{leader.partition} was not added to a transaction: there are none here yet"
@@ -167,6 +165,14 @@ class HandleProduce:
         if appended.last_offset >= leader.high_watermark:
             unsafe.append(_Unsafe(leader, appended.last_offset + 1, row))
         return row
+
+
+def _stored_before(leader: Leader, records: memoryview | None, version: int) -> Appended | None:
+    """Where a batch stands that was refused now, and stored before the limits were altered: its
+    producer, told that it is too large, would divide it and send it a second time."""
+    again = retried_untrusted(records, api_version=version)
+    known = None if again is None else leader.log.known(again)
+    return known if isinstance(known, Appended) else None
 
 
 @final

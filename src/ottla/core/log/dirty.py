@@ -81,6 +81,8 @@ def _uncleanable_from(log: Log, first: int, stable_end: int, now_ms: int) -> int
     """The base of the first segment that must be left alone."""
     if probe.MUTANTS and probe.mutant("M18-compaction-past-watermark"):
         stable_end = log.end_offset
+    # What is not on the disk may be lost to a power cut, and what it replaced must not be then.
+    stable_end = min(stable_end, log.flushed_offset)
     segments = log.segments
     active = segments[-1]
     lag_ms = log.settings.min_compaction_lag_ms

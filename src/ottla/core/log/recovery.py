@@ -31,9 +31,11 @@ from ottla.core.log.segment import (
     Entry,
     Segment,
     largest_timestamp,
+    segment_path,
 )
 from ottla.core.log.snapshot import (
     OFFSET_DIGITS,
+    SNAPSHOT,
     base_offset_of,
     remove_strays,
     restore,
@@ -114,7 +116,10 @@ class Recovery:
         self._find_segments()
         rebuild_epochs = not self._load_epochs()
         end_offset = self._settle_segments()
-        if end_offset < log_start or not self.segments:
+        carries = bool(self.segments) and end_offset < log_start
+        if carries:
+            self._carry_producers(end_offset, log_start)
+        if carries or not self.segments:
             end_offset = self._begin_at(log_start)
             rebuild_epochs = False
         start_offset = max(log_start, self.segments[0].base_offset)
@@ -127,7 +132,8 @@ class Recovery:
         if not (probe.MUTANTS and probe.mutant("M08-epochs-beyond-end")):
             self.epochs.truncate_to(end_offset)
         self.epochs.truncate_prefix(start_offset)
-        self._load_producers(end_offset)
+        if not carries:
+            self._load_producers(end_offset)
         return end_offset
 
     # Files
@@ -476,6 +482,17 @@ class Recovery:
             for _, entry in segment.walk():
                 if isinstance(entry, Batch):
                     self._turns.note(entry)
+
+    def _carry_producers(self, end_offset: int, log_start: int) -> None:
+        """What is known of producers goes on where an empty log begins: they may still send again
+        what was deleted. It is written down before the segments go that tell it."""
+        self._load_producers(end_offset)
+        self.producers.end_offset = log_start
+        path = segment_path(self._directory, log_start, SNAPSHOT)
+        try:
+            self._disk.write_whole(path, self.producers.encode())
+        except OSError as error:
+            log.warning("no producer snapshot", extra={"file": path, "error": str(error)})
 
     def _load_producers(self, end_offset: int) -> None:
         offsets = snapshot_offsets(self._names)

@@ -334,6 +334,8 @@ class Moves:
                 f"its copy ends at {log.end_offset} instead of {leader.log.end_offset}: it was damaged"
             )
         log.producers.take_over(leader.log.producers)
+        # Until its name is on the disk, a power cut leaves what the old place has there.
+        log.flushed_offset = min(log.flushed_offset, leader.log.flushed_offset)
         self._dirs[move.old].partition_count -= 1
         leader.moved(log, target.number)
         leader.holds_flushes = False

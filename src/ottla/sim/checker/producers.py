@@ -110,6 +110,7 @@ def _sequences(story: Story) -> Iterator[Violation]:
         if batch.base_offset != end and not is_thinned:
             # Nobody saw what stood in between, or this was written where another one was lost.
             latest.clear()
+            end = 0
         end, last_base = max(end, batch.last_offset + 1), batch.base_offset
         if batch.producer_id < 0 or batch.base_sequence < 0 or not batch.crc_is_right:
             continue

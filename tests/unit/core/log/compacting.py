@@ -73,9 +73,11 @@ def mark(log: Log, producer_id: int, *, commit: bool, epoch: int = 0) -> int:
 
 
 def roll(log: Log, now_ms: int = NOW_MS) -> None:
-    """Seal what was appended, with a record that no test looks at."""
+    """Seal what was appended, with a record that no test looks at, and bring it to the disk."""
     log._roll(log.end_offset, now_ms)
     append(log, keyed((b"active", b"")), now_ms=now_ms)
+    log.flush_request()
+    log.flushed(log.end_offset)
 
 
 def clean(

@@ -206,6 +206,21 @@ def test_nothing_at_or_above_the_stable_end_is_touched(disk: MemoryDisk, log: Lo
     assert [one for one in pairs(log) if one[1] == b"a"] == [(2, b"a", b"1"), (4, b"a", b"1")]
 
 
+def test_what_is_not_on_the_disk_replaces_nothing(disk: MemoryDisk, log: Log) -> None:
+    """A power cut would take the newer record, and the older one would be gone already."""
+    append(log, keyed((b"a", b"1")))
+    roll(log)
+    append(log, keyed((b"a", b"2")))
+    on_disk = log.end_offset
+    roll(log)
+    log.flushed_offset = on_disk - 1
+    clean(log, disk)
+    assert (0, b"a", b"1") in pairs(log)
+    log.flushed_offset = on_disk
+    clean(log, disk)
+    assert (0, b"a", b"1") not in pairs(log)
+
+
 def test_a_lag_keeps_young_segments_and_an_overdue_one_is_cleaned(disk: MemoryDisk) -> None:
     log = open_log(disk, settings=replace(COMPACTED, min_compaction_lag_ms=100))
     append(log, keyed((b"a", b"1"), (b"a", b"2")))
