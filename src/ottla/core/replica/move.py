@@ -57,7 +57,7 @@ class Phase(Enum):
 
 @final
 class Move:
-    __slots__ = ("leader", "log", "old", "phase", "target")
+    __slots__ = ("is_flushing", "leader", "log", "old", "phase", "target")
 
     def __init__(self, leader: Leader, target: LogDir) -> None:
         self.leader = leader
@@ -65,6 +65,7 @@ class Move:
         self.log: Log | None = None  # the copy
         self.old = leader.log_dir
         self.phase = Phase.WAITING
+        self.is_flushing = False  # of the copy: asked for, outcome not known
 
     @property
     def copy(self) -> Log:
@@ -203,7 +204,7 @@ class Moves:
         self.told.pop(key, None)
         if move.phase in (Phase.TELLING, Phase.DRAINING, Phase.CLOSING):
             self.told[key] = self._dirs[move.old].directory_id
-        if move.phase in (Phase.FLUSHING, Phase.CLOSING):
+        if move.is_flushing:
             self._orphans.add((partition, move.target.number))
         move.target.partition_count -= 1
         if move.log is not None:
@@ -264,6 +265,7 @@ class Moves:
             return False
         if move is None or move.target.number != number:
             return False
+        move.is_flushing = False
         move.copy.flushed(end_offset)
         if move.phase is Phase.FLUSHING:
             move.phase = Phase.TELLING
@@ -326,11 +328,11 @@ class Moves:
                 cleaned_offset=leader.log.cleaned_offset,
             )
         except OSError:
-            target.disk.rename(name, aside)
+            self._take_name_back(move, aside)
             raise
         if log.end_offset != leader.log.end_offset:
             log.close(now_ms)
-            target.disk.rename(name, aside)
+            self._take_name_back(move, aside)
             raise LocalProtocolError(
                 f"its copy ends at {log.end_offset} instead of {leader.log.end_offset}: it was damaged"
             )
@@ -341,6 +343,15 @@ class Moves:
         leader.holds_flushes = False
         move.phase = Phase.SWAPPED
         old.close(now_ms)
+
+    def _take_name_back(self, move: Move, aside: str) -> None:
+        """Where not even that is possible the partition serves no more: as long as the metadata names
+        the target, a start takes the copy, which has all that was acknowledged until now."""
+        try:
+            move.target.disk.rename(str(move.leader.partition), aside)
+        except OSError:
+            move.leader.fail()
+            raise
 
     def settled(self, partition: TopicPartition, now_ms: int) -> None:
         """The partition was flushed in its new place: the old one may go."""
@@ -377,4 +388,5 @@ def _flush(move: Move) -> Flush | None:
     flush = move.copy.flush_request()
     if flush is not None:
         flush.log_dir = move.target.number
+        move.is_flushing = True
     return flush

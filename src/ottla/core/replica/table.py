@@ -391,7 +391,7 @@ class ReplicaTable:
         if isinstance(found, Leader) and found.log_dir != log_dir:
             if self.moves.flushed(partition, end_offset, log_dir, now_ms):
                 return self._has_moved(found, now_ms)
-            return self._release()
+            return self._release(now_ms)
         self._opening.discard(partition)
         orphaned = partition in self._orphan_flushes
         self._orphan_flushes.discard(partition)
@@ -408,11 +408,13 @@ class ReplicaTable:
             self.moves.settled(partition, now_ms)
         return self.appended(leader, now_ms)
 
-    def _release(self) -> list[Effect]:
-        """Those whose flushes waited for the end of a move that is given up."""
+    def _release(self, now_ms: int) -> list[Effect]:
+        """Those whose flushes waited for the end of a move that is given up; not all serve on."""
         effects: list[Effect] = []
         while self.moves.released:
-            effects += self._flush_if_due(self.moves.released.pop(), rolled=False)
+            leader = self.moves.released.pop()
+            effects += self._flush_if_due(leader, rolled=False)
+            effects += self._waiting.wake(leader.partition, now_ms)
         return effects
 
     def _has_moved(self, leader: Leader, now_ms: int) -> list[Effect]:
@@ -458,7 +460,7 @@ class ReplicaTable:
                 leader.fail()
                 self._opening.discard(leader.partition)
                 effects += self._waiting.wake(leader.partition, now_ms)
-        effects += self._release()
+        effects += self._release(now_ms)
         if self.dirs.all_offline:
             self._opening.clear()
             self._openings.clear()
@@ -504,7 +506,7 @@ class ReplicaTable:
         effects += self.moves.tick(now_ms)
         while self.moves.moved_at_once:
             effects += self._has_moved(self.moves.moved_at_once.pop(), now_ms)
-        effects += self._release()
+        effects += self._release(now_ms)
         for key in self._deadlines.due(now_ms):
             duty, name, number = key
             match duty:
