@@ -129,6 +129,15 @@ def validate_untrusted(
     return _accepted(batch, survey, settings)
 
 
+def retried_untrusted(records: memoryview | None, *, api_version: int) -> Batch | None:
+    """The batch of an idempotent producer in what was refused, if nothing but today's limits speaks
+    against it: perhaps it is in the log since before they were altered."""
+    batch = _only_batch_untrusted(records, api_version)
+    if isinstance(batch, Rejected) or batch.producer_id < 0 or not crc_is_right(batch):
+        return None
+    return batch
+
+
 def _only_batch_untrusted(records: memoryview | None, api_version: int) -> Batch | Rejected:
     """The one batch in `records`; a cut tail behind it is ignored, as Kafka trims it."""
     if records is None or len(records) == 0:

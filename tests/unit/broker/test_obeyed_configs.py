@@ -11,6 +11,7 @@ from ottla.core.metadata.records import ConfigRecord
 from ottla.core.replica.leader import Leader
 from ottla.errors import ErrorCode
 from ottla.record.builder import BatchBuilder
+from ottla.record.compress import GZIP
 from ottla.settings.broker import BrokerSettings
 from ottla.wire.message.create_topics import (
     CreatableTopic,
@@ -167,3 +168,28 @@ def test_what_nothing_here_can_obey_is_passed_over(key: str, text: str, node: Wa
     again = Watched(node.disk)
     assert again.told == []
     assert produced(again) == 0
+
+
+@pytest.mark.parametrize(("codec", "limit"), [("producer", "200"), ("uncompressed", "1500")])
+def test_a_retry_is_known_though_the_limit_was_lowered_since(
+    node: Watched, codec: str, limit: str
+) -> None:
+    """Else its producer divides it, and what it sent stands in the log twice."""
+
+    def sent(sequence: int) -> tuple[int, int]:
+        builder = BatchBuilder()
+        for _ in range(10):
+            builder.append(NOW_MS, None, bytes(range(200)))
+        batch = builder.build(codec=GZIP, producer_id=7, producer_epoch=0, base_sequence=sequence)
+        part = PartitionProduceData(0, bytes(batch))
+        request = ProduceRequest(
+            None, -1, 1_000, [TopicProduceData(name="t", partition_data=[part])]
+        )
+        row = node.connect().ask(request, 9, ProduceResponse).responses[0].partition_responses[0]
+        return row.error_code, row.base_offset
+
+    assert sent(0) == (ErrorCode.NONE, 0)
+    alter(node, TOPIC, "t", max_message_bytes=limit, compression_type=codec)
+    assert sent(0) == (ErrorCode.NONE, 0)
+    assert sent(10) == (ErrorCode.MESSAGE_TOO_LARGE, -1)
+    assert leader(node).log.end_offset == 10

@@ -17,6 +17,7 @@ from typing import Final, final
 
 from ottla import probe
 from ottla.core.effect import Close, Effect, Reply
+from ottla.core.log.log import Appended
 from ottla.core.log.producer_state import Refused
 from ottla.core.replica.isr import ACKS_ALL
 from ottla.core.replica.leader import Leader
@@ -25,7 +26,13 @@ from ottla.core.waiting import WaitList
 from ottla.errors import ErrorCode
 from ottla.record.batch import MAGIC_AT
 from ottla.record.up_convert import message_set_untrusted
-from ottla.record.validate import ONE_BATCH_SINCE, Rejected, Verdict, validate_untrusted
+from ottla.record.validate import (
+    ONE_BATCH_SINCE,
+    Rejected,
+    Verdict,
+    retried_untrusted,
+    validate_untrusted,
+)
 from ottla.types import TopicPartition
 from ottla.wire.message.produce import (
     BatchIndexAndErrorMessage,
@@ -135,12 +142,18 @@ class HandleProduce:
             batch = validate_untrusted(
                 records, api_version=call.version, now_ms=now_ms, settings=policy.checks
             )
+        appended: Appended | Refused | None
         if isinstance(batch, Rejected):
-            return _refused(leader, batch.error, batch.message, batch.record_errors)
-        if batch.is_transactional:
+            # A producer that is told that its batch is too large divides it: not what it sent twice.
+            again = retried_untrusted(records, api_version=call.version)
+            appended = None if again is None else leader.log.known(again)
+            if not isinstance(appended, Appended):
+                return _refused(leader, batch.error, batch.message, batch.record_errors)
+        elif batch.is_transactional:
             why = f"{leader.partition} was not added to a transaction: there are none here yet"
             return _refused(leader, ErrorCode.INVALID_TXN_STATE, why)
-        appended = leader.append(batch, now_ms)
+        else:
+            appended = leader.append(batch, now_ms)
         if isinstance(appended, Refused):
             return _refused(leader, appended.error, appended.message)
         effects += self.replicas.appended(leader, now_ms)

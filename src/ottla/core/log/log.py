@@ -249,13 +249,9 @@ class Log:
         assert data is not None
         has_producer = header.producer_id >= 0
         if has_producer:
-            known = self.producers.check(header)
-            if probe.MUTANTS and probe.mutant("M70-retry-appended"):
-                known = known if isinstance(known, Refused) else None
+            known = self.known(header)
             if known is not None:
-                if isinstance(known, Refused):
-                    return known
-                return Appended(known.base_offset, known.last_offset, known.timestamp_ms, True)
+                return known
         settings = self._settings
         size_bytes = header.size_bytes
         if size_bytes > settings.segment_bytes:
@@ -290,6 +286,15 @@ class Log:
             self.producers.appended(header, base_offset, last_offset, max_ms)
         self.producers.end_offset = last_offset + 1
         return Appended(base_offset, last_offset, append_ms, False)
+
+    def known(self, header: Batch) -> Appended | Refused | None:
+        """What is known already of a batch with a producer id: it is here, or may not be."""
+        known = self.producers.check(header)
+        if probe.MUTANTS and probe.mutant("M70-retry-appended"):
+            known = known if isinstance(known, Refused) else None
+        if known is None or isinstance(known, Refused):
+            return known
+        return Appended(known.base_offset, known.last_offset, known.timestamp_ms, True)
 
     def append_batches(self, data: bytes, *, now_ms: int) -> None:
         """Write batches that carry their offsets and epochs: a leader's, or the metadata log's.

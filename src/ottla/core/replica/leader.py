@@ -127,10 +127,12 @@ class Leader:
             batch = recompressed(
                 batch, policy.codec, policy.checks.decompressed_bytes_max, policy.codec_level
             )
-            if batch.batch.size_bytes > policy.checks.bytes_max:
-                return Refused(
+            header = batch.batch
+            if header.size_bytes > policy.checks.bytes_max:
+                known = self.log.known(header) if header.producer_id >= 0 else None
+                return known or Refused(
                     ErrorCode.MESSAGE_TOO_LARGE,
-                    f"a batch of {batch.batch.size_bytes:,} bytes in the topic's compression.type; "
+                    f"a batch of {header.size_bytes:,} bytes in the topic's compression.type; "
                     f"max.message.bytes is {policy.checks.bytes_max:,}",
                 )
         try:

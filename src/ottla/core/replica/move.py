@@ -65,7 +65,7 @@ class Move:
         self.log: Log | None = None  # the copy
         self.old = leader.log_dir
         self.phase = Phase.WAITING
-        self.is_flushing = False  # of the copy: asked for, outcome not known
+        self.is_flushing = False  # the copy, which has not yet taken over
 
     @property
     def copy(self) -> Log:
@@ -103,7 +103,10 @@ class Moves:
         "told",
     )
 
-    def __init__(self, dirs: LogDirs, removals: Removals) -> None:
+    def __init__(
+        self, dirs: LogDirs, removals: Removals, orphans: set[tuple[TopicPartition, int]]
+    ) -> None:
+        """`orphans`: (partition, directory) whose flush is under way for nobody; shared."""
         self._dirs = dirs
         self._removals = removals
         self._moves: dict[TopicPartition, Move] = {}
@@ -115,8 +118,7 @@ class Moves:
         """Partitions that moved without a flush of the copy at the end: nothing was appended."""
         self.released: list[Leader] = []
         """Partitions that may be flushed again: their move was given up at its end."""
-        # Copies that were given up while they were being flushed: (partition, directory).
-        self._orphans: set[tuple[TopicPartition, int]] = set()
+        self._orphans = orphans
 
     def under_way(self) -> Iterator[Move]:
         return (move for move in self._moves.values() if move.phase is not Phase.SWAPPED)
@@ -200,9 +202,8 @@ class Moves:
             self._removals.free_moved(move.leader, move.old, now_ms)
             return
         logger.warning("partition is not moved", extra={"partition": partition, "why": why})
-        key = (move.leader.topic_id, partition.partition)
-        self.told.pop(key, None)
         if move.phase in (Phase.TELLING, Phase.DRAINING, Phase.CLOSING):
+            key = (move.leader.topic_id, partition.partition)
             self.told[key] = self._dirs[move.old].directory_id
         if move.is_flushing:
             self._orphans.add((partition, move.target.number))
@@ -257,19 +258,16 @@ class Moves:
         assert flush is not None, "nothing of the copy was ever flushed"
         return [flush]
 
-    def flushed(self, partition: TopicPartition, end_offset: int, number: int, now_ms: int) -> bool:
+    def flushed(self, leader: Leader, end_offset: int, number: int, now_ms: int) -> bool:
         """A flush of a copy in directory `number` is done. True: the partition has moved there."""
-        move = self._moves.get(partition)
-        if (partition, number) in self._orphans:
-            self._orphans.discard((partition, number))
-            return False
+        move = self._moves.get(leader.partition)
         if move is None or move.target.number != number:
             return False
         move.is_flushing = False
         move.copy.flushed(end_offset)
         if move.phase is Phase.FLUSHING:
             move.phase = Phase.TELLING
-            self.told[move.leader.topic_id, partition.partition] = move.target.directory_id
+            self.told[leader.topic_id, leader.partition.partition] = move.target.directory_id
             return False
         return move.phase is Phase.CLOSING and self._close(move, now_ms)
 
@@ -331,18 +329,16 @@ class Moves:
             self._take_name_back(move, aside)
             raise
         if log.end_offset != leader.log.end_offset:
-            log.close(now_ms)
             self._take_name_back(move, aside)
             raise LocalProtocolError(
                 f"its copy ends at {log.end_offset} instead of {leader.log.end_offset}: it was damaged"
             )
-        old = leader.log
-        log.producers.take_over(old.producers)
+        log.producers.take_over(leader.log.producers)
         self._dirs[move.old].partition_count -= 1
         leader.moved(log, target.number)
         leader.holds_flushes = False
+        # The old log is not closed, as one that is deleted isn't: its disk may have no room for that.
         move.phase = Phase.SWAPPED
-        old.close(now_ms)
 
     def _take_name_back(self, move: Move, aside: str) -> None:
         """Where not even that is possible the partition serves no more: as long as the metadata names

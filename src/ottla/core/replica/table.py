@@ -79,7 +79,7 @@ class ReplicaTable:
         "_node_id",
         "_opening",
         "_openings",
-        "_orphan_flushes",
+        "_orphans",
         "_owes_checkpoint",
         "_removals",
         "_round",
@@ -102,11 +102,12 @@ class ReplicaTable:
         self._deadlines: Deadlines[tuple[_Duty, str, int]] = Deadlines()
         # What is still to be visited in this round of retention, last first.
         self._round: list[Leader] = []
-        # Partitions deleted while a flush was under way: its outcome is not their successor's.
-        self._orphan_flushes: set[TopicPartition] = set()
+        # (partition, directory) whose flush is under way for a log that was deleted or a copy that
+        # was given up: its outcome is not their successor's, which waits for it with its own.
+        self._orphans: set[tuple[TopicPartition, int]] = set()
         self._opening: set[TopicPartition] = set()  # to be flushed before anybody is served
         self._removals = Removals(dirs)
-        self.moves = Moves(dirs, self._removals)
+        self.moves = Moves(dirs, self._removals, self._orphans)
         self._openings = Openings(settings.node_id, dirs, self._removals, self.moves)
         self._cleaner = Cleaner(dirs, settings.logs)
         self._owes_checkpoint = False  # one that had to be written at once was refused
@@ -154,7 +155,7 @@ class ReplicaTable:
 
     def _flush_if_due(self, leader: Leader, *, rolled: bool) -> list[Effect]:
         """A sealed segment goes to the disk in the background: it bounds what a recovery reads."""
-        if leader.partition in self._orphan_flushes:
+        if (leader.partition, leader.log_dir) in self._orphans:
             return []
         if rolled:
             leader.under_way = None  # it does not know the new segment
@@ -335,7 +336,7 @@ class ReplicaTable:
             self.dirs[leader.log_dir].partition_count -= 1
             leader.error = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
             if leader.flushes and not (probe.MUTANTS and probe.mutant("M60-flush-of-predecessor")):
-                self._orphan_flushes.add(leader.partition)
+                self._orphans.add((leader.partition, leader.log_dir))
             for duty in (_Duty.FLUSH, _Duty.SWEEP):
                 self._deadlines.cancel(_duty(duty, leader))
             self._removals.add(leader)
@@ -387,26 +388,30 @@ class ReplicaTable:
         self, partition: TopicPartition, end_offset: int, now_ms: int, log_dir: int = 0
     ) -> list[Effect]:
         """A Flush has succeeded (else: `go_offline`): what waited for it is released."""
-        found = self.leader(partition.topic, partition.partition)
-        if isinstance(found, Leader) and found.log_dir != log_dir:
-            if self.moves.flushed(partition, end_offset, log_dir, now_ms):
-                return self._has_moved(found, now_ms)
+        leader = self._kept(partition)
+        is_orphan = (partition, log_dir) in self._orphans
+        self._orphans.discard((partition, log_dir))
+        if leader is not None and leader.log_dir != log_dir:
+            if not is_orphan and self.moves.flushed(leader, end_offset, log_dir, now_ms):
+                return self._has_moved(leader, now_ms)
             return self._release(now_ms)
         self._opening.discard(partition)
-        orphaned = partition in self._orphan_flushes
-        self._orphan_flushes.discard(partition)
-        hosted = self._by_name.get(partition.topic)
-        if hosted is None or partition.partition >= len(hosted.leaders):
+        if leader is None:
             return []
-        leader = hosted.leaders[partition.partition]
-        if not isinstance(leader, Leader):
-            return []
-        if not orphaned and leader.flushes:
+        if leader.flushes and not is_orphan:
             leader.flushed(end_offset)
             if not leader.is_settled:
                 leader.settle(self._node_id)
             self.moves.settled(partition, now_ms)
         return self.appended(leader, now_ms)
+
+    def _kept(self, partition: TopicPartition) -> Leader | None:
+        """Also one that serves nobody, because its disk has failed or the process is ending."""
+        hosted = self._by_name.get(partition.topic)
+        if hosted is None or partition.partition >= len(hosted.leaders):
+            return None
+        leader = hosted.leaders[partition.partition]
+        return leader if isinstance(leader, Leader) else None
 
     def _release(self, now_ms: int) -> list[Effect]:
         """Those whose flushes waited for the end of a move that is given up; not all serve on."""
@@ -499,7 +504,7 @@ class ReplicaTable:
         effects: list[Effect] = []
         self._removals.tick(now_ms)
         for reopened in self._openings.tick(self._by_id):
-            if reopened.partition not in self._orphan_flushes:
+            if (reopened.partition, reopened.log_dir) not in self._orphans:
                 flush = reopened.settle_first()
                 effects += [] if flush is None else [flush]
         effects += self._checkpoint_owed()

@@ -89,13 +89,16 @@ def _conflict(ledger: Ledger, story: Story, one: Sight, other: Sight) -> str:
         return ""
     if one.first.ended_us > other.first.ended_us:
         one, other = other, one
+    twice_us = ledger.struck_twice_us(story)
+    if twice_us is not None and twice_us <= max(one.last.ended_us, other.last.ended_us):
+        is_apart = one.batch.base_offset != other.batch.base_offset
+        if is_apart or _was_moved(ledger, one.batch) or _was_moved(ledger, other.batch):
+            return (
+                ""  # no checksum covers a base offset: one flip moved it, another what would tell
+            )
     offset = max(one.batch.base_offset, other.batch.base_offset)
     if one.last.asked_us > other.first.ended_us:
         return "another batch was read there in between"
-    twice_us = ledger.struck_twice_us(story)
-    if twice_us is not None and twice_us <= other.first.ended_us:
-        if one.batch.base_offset != other.batch.base_offset:
-            return ""  # which no checksum covers: one flip moved it, another one what would tell
     if not story.may_lose(offset, one.last.asked_us, other.first.ended_us):
         return "a different batch was read there before"
     struck_us = ledger.struck_us(story)
@@ -107,6 +110,17 @@ def _conflict(ledger: Ledger, story: Story, one: Sight, other: Sight) -> str:
             f"before was of epoch {one.batch.leader_epoch}"
         )
     return ""
+
+
+def _was_moved(ledger: Ledger, batch: ReadBatch) -> bool:
+    """Whether a batch stands elsewhere than where it was acknowledged."""
+    for record in batch.records:
+        send = ledger.senders.get(record.value)
+        if send is not None and send.outcome is Outcome.OK and send.attempts == 1:
+            end_offset = send.base_offset + len(send.records)
+            if not send.base_offset <= record.offset < end_offset:
+                return True
+    return False
 
 
 def _foreign(ledger: Ledger, story: Story, sight: Sight, record: Record) -> str:
@@ -136,6 +150,8 @@ def _is_of_another(ledger: Ledger, story: Story, name: str, send: Send) -> bool:
     ids = ledger.ids_of(name)
     if send.topic_id in (ZERO_UUID, topic_id) or topic_id not in ids:
         return False
+    if send.by_name and send.attempts > 1:
+        return False  # each attempt may have met another one, a belated one too
     if ledger.born_us(name, send.topic_id) > ids[topic_id]:
         return True  # nobody writes to what is gone
     acknowledged = send.outcome is Outcome.OK and send.acks != 0
