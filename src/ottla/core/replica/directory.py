@@ -32,6 +32,7 @@ STRAY_SUFFIX: Final = "-stray"
 FUTURE_SUFFIX: Final = "-future"
 
 _NAME_LENGTH_MAX: Final = 255
+_UNCLAIMED_TEXT: Final = "no topic of the metadata claims it"
 
 
 @final
@@ -48,6 +49,7 @@ class Directories:
         "_log_starts",
         "_recovery_points",
         "_shutdown",
+        "_unclaimed",
         "_unopened",
     )
 
@@ -61,6 +63,7 @@ class Directories:
         self._found: set[str] = set()  # what nobody has claimed yet
         self._is_settled = False  # what the last process left was all looked at
         self._unopened: set[TopicPartition] = set()  # claimed, but the disk did not let us
+        self._unclaimed: set[str] = set()  # strays that the disk did not let be renamed
         self._has_disowned = False
 
     def survey(
@@ -126,6 +129,9 @@ class Directories:
             # What was flushed in it was flushed with its identity, so nothing promised is in it.
             self._set_stray(directory, "a power cut has left nothing that says whose it is")
             found = False
+        elif found and known_id is None and directory in self._unclaimed:
+            self._set_stray(directory, _UNCLAIMED_TEXT)
+            found = False
         if not found:
             self._disown(partition)
         is_identified = found and known_id is not None
@@ -175,18 +181,19 @@ class Directories:
         self._log_starts.pop(partition, None)
         self._cleaned.pop(partition, None)
 
-    def set_aside_strays(self) -> None:
-        """After every partition of the image was opened: rename what nobody claimed. Once."""
-        if self._is_settled:
-            return
+    def set_aside_strays(self) -> str | None:
+        """After every partition of the image was opened: rename what nobody claimed. Once. Returns one
+        of what was renamed: until its name is on the disk, a topic of that name would begin with it."""
+        aside = None
         for directory in sorted(self._found):
             partition = partition_of(directory)
             if partition is None or partition.topic == METADATA_TOPIC:
                 continue
             try:
                 if self._disk.names(directory):  # a directory, and not an empty one
-                    self._set_stray(directory, "no topic of the metadata claims it")
+                    aside = self._set_stray(directory, _UNCLAIMED_TEXT)
             except OSError as error:
+                self._unclaimed.add(directory)
                 logger.error(
                     "a directory that no topic claims can't be set aside",
                     extra={"directory": directory, "error": str(error)},
@@ -196,6 +203,7 @@ class Directories:
         for offsets in (self._recovery_points, self._log_starts, self._cleaned):
             for partition in [one for one in offsets if one not in self._unopened]:
                 del offsets[partition]
+        return aside
 
     def leftovers(self) -> list[str]:
         """Directories that an earlier process had set aside to be removed."""
@@ -245,18 +253,20 @@ class Directories:
             logger.warning("unreadable file, written anew", extra={"why": str(error)})
             return None
 
-    def _set_stray(self, directory: str, why: str) -> None:
+    def _set_stray(self, directory: str, why: str) -> str:
         partition = partition_of(directory)
         assert partition is not None
         aside = set_aside_name(partition, self._entropy.uuid(), STRAY_SUFFIX)
         self._disk.rename(directory, aside)
         self._found.discard(directory)
+        self._unclaimed.discard(directory)
         logger.warning(
             "directory set aside: %s renamed to %s because %s; its data is untouched",
             directory,
             aside,
             why,
         )
+        return aside
 
 
 def partition_of(directory: str) -> TopicPartition | None:

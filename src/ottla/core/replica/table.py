@@ -234,8 +234,12 @@ class ReplicaTable:
             self._host(topic, image)
         self._openings.is_loading = False
         self._resume_moves(now_ms)
+        effects: list[Effect] = []
         for log_dir in self.dirs.online():
-            log_dir.directories.set_aside_strays()
+            aside = log_dir.directories.set_aside_strays()
+            if aside is not None:
+                names = _strays(log_dir.number)
+                effects.append(Flush(names, 0, (), aside, log_dir.number))
         self.is_loaded = True
         logs = self._settings.logs
         self._deadlines.set((_Duty.RETENTION, "", 0), now_ms + logs.initial_task_delay_ms)
@@ -243,7 +247,7 @@ class ReplicaTable:
         checkpoint_ms = now_ms + self._checkpoint_interval_ms()
         self._deadlines.set((_Duty.CHECKPOINT, "", 0), checkpoint_ms)
         # What a killed process had not yet brought to the disk is to be acknowledged now.
-        effects = self._due_flushes()
+        effects += self._due_flushes()
         self._opening.update(one.partition for one in effects if isinstance(one, Flush))
         return [*effects, *self._checkpoint_owed()]
 
@@ -465,6 +469,7 @@ class ReplicaTable:
                 leader.fail()
                 self._opening.discard(leader.partition)
                 effects += self._waiting.wake(leader.partition, now_ms)
+        self._opening.discard(_strays(log_dir))
         effects += self._release(now_ms)
         if self.dirs.all_offline:
             self._opening.clear()
@@ -666,6 +671,11 @@ class ReplicaTable:
                 if isinstance(leader, Leader):
                     assert leader.partition == (hosted.name, number)
                     leader.check_invariants()
+
+
+def _strays(log_dir: int) -> TopicPartition:
+    """Whose flush is that of the names of what was set aside at the start."""
+    return TopicPartition("(strays)", log_dir)  # no topic can have that name
 
 
 def _duty(duty: _Duty, leader: Leader) -> tuple[_Duty, str, int]:

@@ -1,5 +1,6 @@
 """The table follows the image: what is opened, kept, set aside, removed, flushed and checkpointed."""
 
+import errno
 import logging
 from collections.abc import Iterator
 
@@ -12,6 +13,7 @@ from tests.unit.core.replica.house import (
     partition_image,
     topic_id_of,
 )
+from tests.unit.fakes.disk import MemoryDisk
 
 from ottla.core.effect import Effect, Flush
 from ottla.core.log.checkpoint import format_partition_metadata, parse_offsets
@@ -332,6 +334,41 @@ def test_directories_nobody_claims_are_kept_as_strays(
     assert "gone-3" in record.getMessage()
     tick_until(again, NOW_MS + 10 * DELAY_MS)
     assert stray in again.disk.names("")
+
+
+def test_nobody_is_served_before_the_strays_names_are_on_the_disk() -> None:
+    """A power cut would bring the directory back under the name that a new topic may have by then."""
+    disks = [MemoryDisk(NOW_MS), MemoryDisk(NOW_MS)]
+    for disk in disks:
+        disk.put("gone-0/00000000000000000000.log", b"of Kafka before 2.8")
+    again = House(disks[0], others=disks[1:])
+    names = [effect for effect in again.started if isinstance(effect, Flush)]
+    assert [one.log_dir for one in names] == [0, 1]
+    for one in names:
+        assert str(one.directory).startswith("gone-0.")
+        assert one.directory in again.disk_of(one.log_dir).names("")
+        assert not again.table.is_open
+        again.flush([one], error="EIO" if one.log_dir else None)
+    assert again.table.is_open
+
+
+def test_what_could_not_be_set_aside_is_not_a_new_topics(house: House) -> None:
+    house.create("t")
+    append(house, "t")
+    house.disk.remove("t-0/partition.metadata")
+    disk = house.disk.copy()
+
+    def refused(old: str, new: str) -> None:
+        raise OSError(errno.EIO, "the disk refuses", old)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(disk, "rename", refused)
+        again = House(disk, shutdown=Shutdown.KILLED)
+    assert directories(again) == ["t-0"]
+    again.create("t", topic_id=topic_id_of(99))
+    assert again.leader("t").log.end_offset == 0
+    (stray,) = (name for name in directories(again) if name.endswith("-stray"))
+    assert disk.size_bytes(f"{stray}/00000000000000000000.log") > 0
 
 
 def test_a_directory_of_another_topic_of_this_name_is_a_stray(house: House) -> None:
