@@ -22,7 +22,7 @@ from typing import Final, final
 
 from ottla import probe
 from ottla.core.deadline import Deadlines
-from ottla.core.effect import Effect, Flush
+from ottla.core.effect import STRAYS, Effect, Flush
 from ottla.core.log.aborted_index import AbortedTransaction
 from ottla.core.log.checkpoint import CLEANED_OFFSETS, LOG_STARTS, RECOVERY_POINTS
 from ottla.core.metadata.image import TOPIC_RESOURCE, Delta, Image
@@ -238,7 +238,7 @@ class ReplicaTable:
         for log_dir in self.dirs.online():
             aside = log_dir.directories.set_aside_strays()
             if aside is not None:
-                names = _strays(log_dir.number)
+                names = TopicPartition(STRAYS, log_dir.number)
                 effects.append(Flush(names, 0, (), aside, log_dir.number))
         self.is_loaded = True
         logs = self._settings.logs
@@ -469,7 +469,7 @@ class ReplicaTable:
                 leader.fail()
                 self._opening.discard(leader.partition)
                 effects += self._waiting.wake(leader.partition, now_ms)
-        self._opening.discard(_strays(log_dir))
+        self._opening.discard(TopicPartition(STRAYS, log_dir))
         effects += self._release(now_ms)
         if self.dirs.all_offline:
             self._opening.clear()
@@ -671,11 +671,6 @@ class ReplicaTable:
                 if isinstance(leader, Leader):
                     assert leader.partition == (hosted.name, number)
                     leader.check_invariants()
-
-
-def _strays(log_dir: int) -> TopicPartition:
-    """Whose flush is that of the names of what was set aside at the start."""
-    return TopicPartition("(strays)", log_dir)  # no topic can have that name
 
 
 def _duty(duty: _Duty, leader: Leader) -> tuple[_Duty, str, int]:
