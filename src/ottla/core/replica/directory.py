@@ -9,6 +9,7 @@ is all there is to go by, as in Kafka.
 Source: formats as in KIP-516; names as Kafka's. Elsewhere: what is in a directory, see `core/log`.
 """
 
+import errno
 import logging
 from typing import Final, final
 
@@ -44,13 +45,13 @@ class Directories:
         "_disk",
         "_entropy",
         "_found",
-        "_has_disowned",
         "_is_settled",
         "_log_starts",
         "_recovery_points",
         "_shutdown",
         "_unclaimed",
         "_unopened",
+        "disowned",
     )
 
     def __init__(self, disk: Disk, entropy: Entropy, shutdown: Shutdown) -> None:
@@ -64,7 +65,9 @@ class Directories:
         self._is_settled = False  # what the last process left was all looked at
         self._unopened: set[TopicPartition] = set()  # claimed, but the disk did not let us
         self._unclaimed: set[str] = set()  # strays that the disk did not let be renamed
-        self._has_disowned = False
+        self.disowned: set[TopicPartition] = set()
+        """Those of which a checkpoint here may still tell what holds for a predecessor. None of them is
+        made anew before it is written: the next process would believe it."""
 
     def survey(
         self,
@@ -133,7 +136,10 @@ class Directories:
             self._set_stray(directory, _UNCLAIMED_TEXT)
             found = False
         if not found:
-            self._disown(partition)
+            self.disown(partition)
+            if partition in self.disowned:
+                problem = "a checkpoint that still tells of a predecessor is to be written first"
+                raise OSError(errno.EAGAIN, problem, directory)
         is_identified = found and known_id is not None
         if not is_identified:
             # Before the first segment, so that a directory with records names its topic.
@@ -156,17 +162,11 @@ class Directories:
         self.forget(partition)
         return log
 
-    def _disown(self, partition: TopicPartition) -> None:
-        """The partition begins anew. What was checkpointed is a predecessor's, also when the disk
-        lets the new one be opened only at another attempt."""
+    def disown(self, partition: TopicPartition) -> None:
+        """It is gone, or begins anew: what was checkpointed is a predecessor's."""
         for offsets in (self._recovery_points, self._log_starts, self._cleaned):
             if offsets.pop(partition, None) is not None:
-                self._has_disowned = True
-
-    def take_disowned(self) -> bool:
-        """Whether, since the last call, something checkpointed turned out to be nobody's."""
-        taken, self._has_disowned = self._has_disowned, False
-        return taken
+                self.disowned.add(partition)
 
     def spare(self, partition: TopicPartition) -> None:
         """Its home is offline or can't be told: what stands here may be all there is of it, and is no

@@ -59,6 +59,17 @@ def tick_until(house: House, at_ms: int) -> list[Effect]:
     return effects
 
 
+def refuse_checkpoints(patch: pytest.MonkeyPatch, disk: MemoryDisk) -> None:
+    whole = disk.write_whole
+
+    def full(path: str, data: bytes) -> None:
+        if path.endswith("-offset-checkpoint") and "/" not in path:
+            raise OSError(errno.ENOSPC, "no space left on the disk", path)
+        whole(path, data)
+
+    patch.setattr(disk, "write_whole", full)
+
+
 def directories(house: House) -> list[str]:
     return [name for name in house.disk.names("") if house.disk.names(name)]
 
@@ -406,6 +417,33 @@ def test_a_predecessors_checkpoints_are_forgotten_however_often_the_new_log_is_r
         after = again.restarted(Shutdown.KILLED, disk=disk.copy()).leader("t").log
         assert (after.start_offset, after.end_offset) == (0, 1)
     assert refused >= 3
+
+
+def test_who_comes_after_a_deleted_topic_is_not_served_while_a_checkpoint_speaks_of_that(
+    house: House,
+) -> None:
+    """The disk is full for checkpoints and takes appends; the process is killed at any moment."""
+    house.create("t")
+    for _ in range(5):
+        append(house, "t")
+    house.write(house.table.delete_before({TopicPartition("t", 0): 4}))
+    with pytest.MonkeyPatch.context() as patch:
+        refuse_checkpoints(patch, house.disk)
+        house.delete("t")
+        house.create("t", topic_id=topic_id_of(99))
+        assert house.table.leader("t", 0) is ErrorCode.KAFKA_STORAGE_ERROR
+        tick_until(house, house.now_ms + 5_000)
+        assert house.table.leader("t", 0) is ErrorCode.KAFKA_STORAGE_ERROR
+        killed = house.disk.copy()
+        refuse_checkpoints(patch, killed)
+        again = house.restarted(Shutdown.KILLED, disk=killed)
+        assert again.table.leader("t", 0) is ErrorCode.KAFKA_STORAGE_ERROR
+        patch.undo()
+    for one in (house, again):
+        tick_until(one, one.now_ms + 70_000)
+        append(one, "t")
+        after = one.restarted(Shutdown.KILLED).leader("t").log
+        assert (after.start_offset, after.end_offset) == (0, 1)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"rubbish"])
