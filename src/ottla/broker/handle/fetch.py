@@ -257,12 +257,15 @@ class AwaitingBytes:
                     urgent = True
                     continue
                 records = found
-            if records:
+            if known and not records:
+                continue
+            row = self._row(leader, interest, end, records)
+            rows.append((interest, row))
+            if row.error_code:
+                urgent = True
+            elif records:
                 left_bytes -= len(records)
                 first = False
-            elif known:
-                continue
-            rows.append((interest, self._row(leader, interest, end, records)))
         return rows, self._bytes_max - left_bytes, urgent
 
     def _row(
