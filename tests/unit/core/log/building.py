@@ -28,7 +28,6 @@ SETTINGS: Final = TopicSettings(
     segment_jitter_ms=0,
     segment_index_bytes=10 << 20,
     index_interval_bytes=4096,
-    preallocate=False,
     file_delete_delay_ms=60_000,
     flush_messages=None,
     flush_ms=None,
