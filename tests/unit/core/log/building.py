@@ -86,6 +86,7 @@ def open_log(
     recovery_point: int = 0,
     log_start: int = 0,
     now_ms: int = NOW_MS,
+    jitter_ms: int = 0,
 ) -> Log:
     return Log.open(
         disk,
@@ -95,7 +96,7 @@ def open_log(
         shutdown=shutdown,
         recovery_point=recovery_point,
         log_start=log_start,
-        jitter_ms=0,
+        jitter_ms=jitter_ms,
     )
 
 
