@@ -360,10 +360,7 @@ class Log:
             last_offset,
             segment_bytes=settings.segment_bytes,
             index_bytes=settings.segment_index_bytes,
-        ) or (
-            active.size_bytes
-            and active.age_ms(now_ms, max_ms) > self._segment_ms()
-        ):
+        ) or (active.size_bytes and active.age_ms(now_ms, max_ms) > self._segment_ms()):
             # Where the log ends, not where the batch begins: a recovery takes a gap before a segment
             # for a loss. Only a gap that no segment has room for is left there.
             fits = last_offset - self.end_offset <= RELATIVE_OFFSET_MAX
