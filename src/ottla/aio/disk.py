@@ -36,10 +36,11 @@ _DIRECTORY_FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY
 _FILE_MODE: Final = 0o600
 _DIRECTORY_MODE: Final = 0o700
 _CHUNKS_PER_CALL_MAX: Final = 1024  # IOV_MAX of Linux and macOS
+_IS_LINUX: Final = sys.platform == "linux"
 _EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE)
 _EXHAUSTED_TRIES_MAX: Final = 200
 _EXHAUSTED_PAUSE_S: Final = 0.02
-_SYNC_ALL_SINGLY_MAX: Final = 256  # more files than this: one sync() of everything is cheaper
+_SYNC_ALL_SINGLY_MAX: Final = 256  # more files than this: one sync of the file system is cheaper
 
 
 def descriptors_allowed() -> int:
@@ -386,8 +387,8 @@ class RealDisk:
             for directory, names in self._changed_names.items()
             for name in names
         )
-        if len(files) + len(directories) + len(paths) > _SYNC_ALL_SINGLY_MAX:
-            os.sync()
+        if len(files) + len(directories) + len(paths) > _SYNC_ALL_SINGLY_MAX and _IS_LINUX:
+            _sync_file_system(self._root)
             for file in files:
                 file.changed = False
         else:
@@ -591,6 +592,16 @@ def _sync_data(descriptor: int) -> None:
         fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)  # fsync there stops at the drive's cache
     else:
         os.fdatasync(descriptor)
+
+
+def _sync_file_system(descriptor: int) -> None:
+    """Bring everything to the disk that the descriptor's directory is on. Unlike sync(), which Python
+    has, this is told when the disk has not taken something since the descriptor was opened."""
+    import ctypes
+
+    if ctypes.CDLL(None, use_errno=True).syncfs(descriptor) != 0:
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error))
 
 
 def _checked(path: str) -> str:

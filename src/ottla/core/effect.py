@@ -21,6 +21,9 @@ COMPACTION: Final = TopicPartition("(compaction)", 0)  # no topic can have that 
 """Whose flushes are those of segments that compaction has written and nobody reads yet. Their
 `end_offset` is a turn, to know them by."""
 
+STRAYS: Final = "(strays)"  # no topic can have that name
+"""Whose flush is that of the names of what was set aside at the start; the number is the directory's."""
+
 
 @final
 class Reply:

@@ -15,7 +15,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
-from ottla.limits import LONG_MAX
 from ottla.settings.definition import ConfigurationError, Setting
 from ottla.settings.listener import Listener, inter_broker_listener_of, listeners_of
 from ottla.settings.parse import Resolved, Values, value_of
@@ -110,12 +109,8 @@ class LogSettings(NamedTuple):
     flush_on_ack: bool
     initial_task_delay_ms: int
     retention_check_interval_ms: int
-    flush_check_interval_ms: int | None
     recovery_point_checkpoint_interval_ms: int
-    start_offset_checkpoint_interval_ms: int
-    high_watermark_checkpoint_interval_ms: int
     producer_id_expiration_ms: int
-    producer_id_expiration_check_interval_ms: int
     cleaner_enabled: bool
     cleaner_backoff_ms: int
     cleaner_dedupe_bytes: int
@@ -398,25 +393,14 @@ def _fetch(values: Values) -> FetchSettings:
 
 
 def _logs(values: Values) -> LogSettings:
-    flush_check_ms = values.integer("log.flush.scheduler.interval.ms")
     return LogSettings(
         flush_on_ack=values.string("ottla.flush") == "ack",
         initial_task_delay_ms=values.integer("log.initial.task.delay.ms"),
         retention_check_interval_ms=values.integer("log.retention.check.interval.ms"),
-        flush_check_interval_ms=flush_check_ms if flush_check_ms < LONG_MAX else None,
         recovery_point_checkpoint_interval_ms=values.integer(
             "log.flush.offset.checkpoint.interval.ms"
         ),
-        start_offset_checkpoint_interval_ms=values.integer(
-            "log.flush.start.offset.checkpoint.interval.ms"
-        ),
-        high_watermark_checkpoint_interval_ms=values.integer(
-            "replica.high.watermark.checkpoint.interval.ms"
-        ),
         producer_id_expiration_ms=values.integer("producer.id.expiration.ms"),
-        producer_id_expiration_check_interval_ms=values.integer(
-            "producer.id.expiration.check.interval.ms"
-        ),
         cleaner_enabled=values.boolean("log.cleaner.enable"),
         cleaner_backoff_ms=values.integer("log.cleaner.backoff.ms"),
         cleaner_dedupe_bytes=values.integer("log.cleaner.dedupe.buffer.size"),

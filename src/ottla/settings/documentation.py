@@ -35,7 +35,6 @@ TOPIC: Final[Mapping[str, str]] = {
     "min.compaction.lag.ms": "The shortest a record stays uncompacted.",
     "min.insync.replicas": "With acks=all a write is accepted while at least so many replicas are "
     "in sync.",
-    "preallocate": "Whether a new segment's file gets its full size at once.",
     "retention.bytes": "The size of a partition from which on its oldest segments go; -1: no bound.",
     "retention.ms": "The age from which on segments go; -1: they stay for ever.",
     "segment.bytes": "The size at which a new segment begins.",
@@ -85,8 +84,7 @@ BROKER: Final[Mapping[str, str]] = {
     "log.dir": "Where records are kept, when log.dirs is not set.",
     "log.dirs": "Where records are kept.",
     "log.flush.offset.checkpoint.interval.ms": "How often it is noted up to where logs are flushed.",
-    "log.flush.scheduler.interval.ms": "How often it is looked whether a log is due for its flush.",
-    "log.flush.start.offset.checkpoint.interval.ms": "How often the logs' start offsets are noted.",
+    "log.flush.scheduler.interval.ms": "Where neither flush.ms nor log.flush.interval.ms is set: the same.",
     "log.initial.task.delay.ms": "How long after the start the work on logs begins.",
     "log.retention.check.interval.ms": "How often it is looked for segments that may go.",
     "max.connection.creation.rate": "New connections per second, of all listeners together; others wait.",
@@ -116,14 +114,12 @@ BROKER: Final[Mapping[str, str]] = {
     "ottla.metadata.store": "Where the metadata is kept. auto: ZooKeeper when zookeeper.connect is "
     "set; local: always in this node.",
     "process.roles": "broker,controller: this node is always both.",
-    "producer.id.expiration.check.interval.ms": "How often it is looked for producers to forget.",
     "producer.id.expiration.ms": "A producer that wrote nothing for so long is forgotten.",
     "quota.window.num": "Over how many windows a client's use is averaged, the one that is not over "
     "included.",
     "quota.window.size.seconds": "The length of such a window.",
     "queued.max.request.bytes": "Bytes of unfinished requests in memory at one time, of all "
     "connections; the one that goes beyond is closed.",
-    "replica.high.watermark.checkpoint.interval.ms": "How often high watermarks are noted.",
     "security.inter.broker.protocol": "Chooses the listener other brokers use by its protocol.",
     "socket.listen.backlog.size": "Connections the kernel holds before they are accepted.",
     "socket.receive.buffer.bytes": "The kernel's receive buffer; -1: its default.",
@@ -147,14 +143,7 @@ NO_MEANING: Final = "Accepted; has no meaning in Ottla."
 
 NOT_YET: Final = frozenset(
     (
-        "group.initial.rebalance.delay.ms",
-        "group.max.session.timeout.ms",
-        "group.max.size",
-        "group.min.session.timeout.ms",
         "metadata.log.max.snapshot.interval.ms",
-        "offset.metadata.max.bytes",
-        "offsets.retention.check.interval.ms",
-        "offsets.retention.minutes",
         "ottla.http",
         "transactional.id.expiration.ms",
     )

@@ -47,7 +47,6 @@ class TopicSettings:
     segment_jitter_ms: int
     segment_index_bytes: int
     index_interval_bytes: int
-    preallocate: bool
     file_delete_delay_ms: int
     flush_messages: int | None
     flush_ms: int | None
@@ -87,7 +86,6 @@ def topic_settings(overrides: Mapping[str, str], broker: BrokerSettings) -> Topi
         segment_jitter_ms=values.integer("segment.jitter.ms"),
         segment_index_bytes=values.integer("segment.index.bytes"),
         index_interval_bytes=values.integer("index.interval.bytes"),
-        preallocate=values.boolean("preallocate"),
         file_delete_delay_ms=values.integer("file.delete.delay.ms"),
         flush_messages=_unless_endless(values.integer("flush.messages")),
         flush_ms=_unless_endless(values.integer("flush.ms")),

@@ -24,6 +24,7 @@ from ottla.broker.wiring import Premises, assemble
 from ottla.core.effect import (
     COMPACTION,
     METADATA_PARTITION,
+    STRAYS,
     Close,
     Effect,
     Flush,
@@ -658,7 +659,8 @@ class Process:
 
     def _lives_in(self, partition: TopicPartition, log_dir: int) -> bool:
         """Whether what is flushed there is the partition's own, and not a copy of it on its way."""
-        if partition in (METADATA_PARTITION, COMPACTION) or self.node is None:
+        nobodys = (METADATA_PARTITION.topic, COMPACTION.topic, STRAYS)
+        if partition.topic in nobodys or self.node is None:
             return False
         hosted = self.node.replicas.topic(partition.topic)
         if hosted is None or partition.partition >= len(hosted.leaders):

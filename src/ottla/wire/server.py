@@ -87,7 +87,9 @@ class ServerConnection:
         "_answered_slot",
         "_frames",
         "_held",
+        "_is_borrowed",
         "_left",
+        "_left_bytes",
         "_next_slot",
         "origin",
         "pending_reply_bytes",
@@ -104,6 +106,8 @@ class ServerConnection:
         self._answered_slot = 0
         self._held: dict[int, list[Payload]] = {}
         self._left: deque[memoryview] = deque()  # frames that came and were not handed out
+        self._left_bytes = 0
+        self._is_borrowed = False  # some of them are still in the buffer
 
     @property
     def in_flight(self) -> int:
@@ -113,10 +117,7 @@ class ServerConnection:
     @property
     def unfinished_bytes(self) -> int:
         """What is allocated for a request whose end has not come, and for requests that were left."""
-        unfinished_bytes = self._frames.held_bytes
-        if self._left:
-            unfinished_bytes += sum(len(frame) for frame in self._left)
-        return unfinished_bytes
+        return self._frames.held_bytes + self._left_bytes
 
     @property
     def has_left(self) -> bool:
@@ -139,20 +140,27 @@ class ServerConnection:
         is no request: those before it have been handed out by then. Whoever stops before the end must
         `leave` the rest.
         """
-        self._left.extend(self._frames.received(size_bytes))
+        frames = self._frames.received(size_bytes)
+        self._left.extend(frames)
+        self._left_bytes += sum(map(len, frames))
+        self._is_borrowed = True
         return self.left()
 
     def left(self) -> Iterator[tuple[Call, Message | None]]:
         """The requests that have come and were not taken yet, as `received` hands them out."""
         left = self._left
         while left:
-            yield self._request_untrusted(left.popleft())
+            frame = left.popleft()
+            self._left_bytes -= len(frame)
+            yield self._request_untrusted(frame)
         if self._frames.failure is not None:
             raise self._frames.failure
 
     def leave(self) -> None:
         """Keep what was not taken, outside the buffer: for `left`, at another time."""
-        self._left = deque(memoryview(bytes(frame)) for frame in self._left)
+        if self._is_borrowed:  # once: thousands may be left, and taken some at a time
+            self._is_borrowed = False
+            self._left = deque(memoryview(bytes(frame)) for frame in self._left)
 
     def reply(self, call: Call, response: Message | None) -> list[Payload]:
         """The chunks that may be sent now: none while an earlier request waits for its answer.
@@ -187,6 +195,7 @@ class ServerConnection:
         self._frames.release()
         self._held.clear()
         self._left.clear()
+        self._left_bytes = 0
         self.pending_reply_bytes = 0
 
     def _request_untrusted(self, frame: memoryview) -> tuple[Call, Message | None]:

@@ -3,6 +3,7 @@
 import errno
 import os
 import stat
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -370,6 +371,25 @@ def test_a_clean_stop_syncs_exactly_what_was_written(
     synced.clear()
     real.sync_all()
     assert synced == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every file is synced for itself")
+def test_many_files_are_synced_at_once_and_what_the_disk_did_not_take_is_told(
+    real: RealDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = [opened(real, f"f{number}") for number in range(300)]
+    for file in files:
+        file.append([b"1"])
+    monkeypatch.setattr(os, "fdatasync", lambda fd: pytest.fail("one by one"))
+    monkeypatch.setattr(os, "sync", lambda: None)  # what it would say of a failure
+    with monkeypatch.context() as patch:
+        patch.setattr(real, "_root", os.open(os.devnull, os.O_PATH))
+        with pytest.raises(OSError):
+            real.sync_all()
+        os.close(real._root)
+    assert all(file.changed for file in files)
+    real.sync_all()
+    assert not any(file.changed for file in files)
 
 
 def test_a_file_written_durably_is_synced_before_it_gets_its_name(

@@ -204,11 +204,14 @@ def test_topics_are_named_by_their_ids(node: WholeNode, peer: Peer) -> None:
     asked = [
         OffsetFetchRequestTopics(topic_id=one, partition_indexes=[1]) for one in (topic_id, unknown)
     ]
-    groups = [OffsetFetchRequestGroup("g", topics=asked), OffsetFetchRequestGroup("g", topics=None)]
-    answer2 = peer.ask(OffsetFetchRequest(groups=groups), 10, OffsetFetchResponse)
     rows = [
         [(t.topic_id, p.committed_offset, p.committed_leader_epoch, p.metadata, p.error_code)]
-        for one in answer2.groups
+        for group in (asked, None)
+        for one in peer.ask(
+            OffsetFetchRequest(groups=[OffsetFetchRequestGroup("g", topics=group)]),
+            10,
+            OffsetFetchResponse,
+        ).groups
         for t in one.topics
         for p in t.partitions
     ]

@@ -2,6 +2,7 @@
 
 import pytest
 
+from ottla.core.event import Ticked
 from ottla.errors import ErrorCode
 from tests.unit.broker.group_house import (
     DELAY_MS,
@@ -383,6 +384,26 @@ def test_a_static_member_that_is_late_keeps_its_place(node: WholeNode) -> None:
     assert len(other.joined().members) == 3 or len(new.joined().members) == 3
     assert described(node.connect()).group_state == "CompletingRebalance"
     assert static.heartbeat() == ErrorCode.ILLEGAL_GENERATION
+    check(node)
+
+
+def test_late_static_members_are_not_looked_for_all_the_time(node: WholeNode) -> None:
+    coordinated(node)
+    static = Member(node, instance="i", rebalance_ms=1).join()
+    node.pass_time(DELAY_MS)
+    static.joined()
+    static.sync()
+    other = Member(node, rebalance_ms=1).join()
+    node.pass_time(1)
+    other.joined()
+    other.sync()
+    other.leave()
+    end_ms, ticks = node.now_ms + SESSION_MS, 0
+    while (due_ms := node.node.next_deadline_ms()) is not None and due_ms < end_ms:
+        node.now_ms = max(node.now_ms, due_ms)
+        node.step(Ticked())
+        ticks += 1
+    assert ticks < 20
     check(node)
 
 

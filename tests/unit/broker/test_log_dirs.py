@@ -1,10 +1,12 @@
 """A node over several log directories: each partition in one of them, each directory for itself."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from ottla.core.event import Flushed, Ticked
+from ottla.core.log.log import Log
 from ottla.core.log.recovery import Shutdown
 from ottla.errors import ErrorCode
 from ottla.record.builder import BatchBuilder
@@ -317,6 +319,68 @@ def test_a_move_whose_target_fails_leaves_the_partition_where_it_was(loaded: Who
     assert move(loaded, PATHS[1], 0) == [0]
     settle(loaded)
     assert described(loaded)[PATHS[1]][1] == {("t", 0, False)}
+
+
+@pytest.mark.parametrize("calls", range(1, 60))
+def test_a_move_that_failed_at_any_call_can_be_asked_for_again(
+    loaded: WholeNode, calls: int
+) -> None:
+    target = loaded.disk_of(1)
+    target.fail_in(calls)
+    assert move(loaded, PATHS[1], 0) == [0]
+    settle(loaded)
+    target.mend()
+    assert produce(loaded, 0) == 0
+    assert move(loaded, PATHS[1], 0) == [0]
+    settle(loaded)
+    assert described(loaded)[PATHS[1]][1] == {("t", 0, False)}
+    assert fetch(loaded, 0) == (0, 21)
+
+
+def test_a_copy_that_keeps_the_partitions_name_has_all_that_was_acknowledged(
+    loaded: WholeNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The target refuses the move's last step, and to take it back; then the process is killed."""
+    whole = Log.open
+    target = loaded.disk_of(1)
+
+    def refused(disk: MemoryDisk, directory: str, **how: Any) -> Log:
+        if disk is target and directory == "t-0":
+            target.fail_in(1, stays_broken=True)
+        return whole(disk, directory, **how)
+
+    monkeypatch.setattr(Log, "open", refused)
+    assert move(loaded, PATHS[1], 0) == [0]
+    for _ in range(100):
+        if target.is_broken:
+            break
+        if loaded.flushes:
+            flush = loaded.flushes.pop(0)
+            disk = loaded.disk_of(flush.log_dir)
+            disk.sync(flush.files, flush.directory)  # type: ignore[arg-type]
+            loaded.step(Flushed(flush.partition, flush.end_offset, None, flush.log_dir))
+        loaded.now_ms += 6
+        loaded.perform(loaded.node.step(loaded.now_ms, Ticked()))
+    monkeypatch.undo()
+    assert target.is_broken
+    peer = loaded.connect()
+    sent = peer.send(produce_request(b"z"), 9)
+    for flush in loaded.flushes:
+        if flush.partition.topic == "t":  # the metadata log's does not get to the disk
+            loaded.disk_of(flush.log_dir).sync(flush.files, flush.directory)
+            loaded.step(Flushed(flush.partition, flush.end_offset, None, flush.log_dir))
+    answer = peer.answer(sent)
+    is_kept = False
+    if answer is not None and loaded.node.in_force.settings.logs.flush_on_ack:
+        assert isinstance(answer, ProduceResponse)
+        is_kept = answer.responses[0].partition_responses[0].error_code == 0
+    of = [loaded.disk_of(number).after_power_cut() for number in range(3)]
+    again = node_on([*of], shutdown=Shutdown.POWER_LOST)
+    error, end = fetch(again, 0)
+    assert error == 0
+    if loaded.node.in_force.settings.logs.flush_on_ack:
+        assert end >= 20 + is_kept
+    assert produce(again, 0) == 0
 
 
 def test_a_topic_that_is_deleted_on_its_way_is_gone(loaded: WholeNode) -> None:

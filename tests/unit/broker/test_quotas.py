@@ -6,6 +6,7 @@ from ottla.core.controller.answer import Nobody
 from ottla.core.log.recovery import Shutdown
 from ottla.core.metadata.records import UserScramCredentialRecord
 from ottla.errors import ErrorCode
+from ottla.limits import INT_MAX
 from ottla.record.builder import BatchBuilder
 from ottla.wire.message import alter_client_quotas as alter
 from ottla.wire.message import describe_client_quotas as describe
@@ -461,6 +462,16 @@ def test_old_clients_are_served_and_wait_afterwards(node: WholeNode) -> None:
     gone = node.connect().ask(doomed, 4, DeleteTopicsResponse)
     assert (gone.responses[0].error_code, gone.throttle_time_ms) == (0, 19_000)
     assert [ms for _, ms in node.mutes] == [10_000, 14_000, 19_000]
+
+
+def test_a_quota_of_nearly_nothing_can_be_told_and_taken_back(node: WholeNode) -> None:
+    quotas = ("producer_byte_rate", "request_percentage", "controller_mutation_rate")
+    limit(node, **dict.fromkeys(quotas, 5e-324))
+    assert produced(node, node.connect(), 10) == INT_MAX
+    assert create(node, ("a", 1), version=5).throttle_time_ms == INT_MAX
+    assert errors(create(node, ("b", 1), version=6)) == [ErrorCode.THROTTLING_QUOTA_EXCEEDED]
+    limit(node, **dict.fromkeys(quotas, None))
+    assert produced(node, node.connect(), 10) == 0
 
 
 def test_a_topic_made_by_asking_for_it_counts(node: WholeNode) -> None:

@@ -5,6 +5,7 @@ its fsync, and can cut the power there.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TypeVar
 
 from ottla.broker.node import Node
@@ -100,7 +101,8 @@ class WholeNode:
                 case Flush():
                     self.flushes.append(effect)
                 case WriteWhole():
-                    self.disk_of(effect.log_dir).write_whole(effect.path, effect.data)
+                    with suppress(OSError):  # the shell tries again later
+                        self.disk_of(effect.log_dir).write_whole(effect.path, effect.data)
                 case Close():
                     self.closed[effect.connection_id] = effect.reason
                 case Mute():

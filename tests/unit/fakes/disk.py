@@ -112,6 +112,11 @@ class MemoryDisk:
         """True: the failure asked for with `fail_in` has not happened yet."""
         return self._countdown is not None and self._countdown > 0
 
+    @property
+    def is_broken(self) -> bool:
+        """True: it refuses everything since the failure asked for with `fail_in`."""
+        return self._countdown_stays and self._countdown is not None and self._countdown <= 0
+
     def sync(self, files: Iterable[File], directory: str | None = None) -> None:
         """What the shell does for a Flush effect."""
         for file in files:

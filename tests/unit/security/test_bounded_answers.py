@@ -5,15 +5,20 @@ Each test is a defect that an attack found, or its near relative.
 
 import struct
 import tracemalloc
+from collections.abc import Callable
 from random import Random
 
 import pytest
 
 from ottla.broker.handle import create_topics, describe_configs
+from ottla.core.replica.leader import Leader
+from ottla.core.replica.log_dirs import LogDir
+from ottla.core.replica.move import Moves
 from ottla.errors import ErrorCode
 from ottla.limits import (
     DECOMPRESSED_BYTES_MAX,
     DECOMPRESSION_RATIO_MAX,
+    MESSAGE_CHARACTERS_MAX,
     QUOTED_CHARACTERS_MAX,
     quoted,
     shortened,
@@ -22,13 +27,23 @@ from ottla.record.builder import assemble
 from ottla.record.compress import GZIP, LZ4, SNAPPY, ZSTD, compress
 from ottla.record.survey import survey_untrusted
 from ottla.record.validate import AppendChecks, Rejected, ValidBatch, validate_untrusted
+from ottla.settings.describe import Described
 from ottla.settings.topic import check_topic_overrides
+from ottla.types import TopicPartition
+from ottla.wire.message.alter_replica_log_dirs import (
+    AlterReplicaLogDir,
+    AlterReplicaLogDirsRequest,
+    AlterReplicaLogDirsResponse,
+    AlterReplicaLogDirTopic,
+)
 from ottla.wire.message.create_partitions import (
+    CreatePartitionsAssignment,
     CreatePartitionsRequest,
     CreatePartitionsResponse,
     CreatePartitionsTopic,
 )
 from ottla.wire.message.create_topics import (
+    CreatableReplicaAssignment,
     CreatableTopic,
     CreatableTopicConfig,
     CreateTopicsRequest,
@@ -44,8 +59,28 @@ from ottla.wire.message.describe_configs import (
     DescribeConfigsResource,
     DescribeConfigsResponse,
 )
+from ottla.wire.message.describe_groups import DescribeGroupsRequest, DescribeGroupsResponse
+from ottla.wire.message.describe_producers import (
+    DescribeProducersRequest,
+    DescribeProducersResponse,
+    TopicRequest,
+)
+from ottla.wire.message.list_offsets import (
+    ListOffsetsPartition,
+    ListOffsetsRequest,
+    ListOffsetsResponse,
+    ListOffsetsTopic,
+)
+from ottla.wire.message.offset_fetch import (
+    OffsetFetchRequest,
+    OffsetFetchRequestGroup,
+    OffsetFetchRequestTopic,
+    OffsetFetchRequestTopics,
+    OffsetFetchResponse,
+)
 from tests.fuzz.arrays import absurd
 from tests.fuzz.target import Target
+from tests.unit.broker.group_house import commit, coordinated, make_topic
 from tests.unit.broker.whole_node import Peer, WholeNode
 from tests.unit.fakes.disk import MemoryDisk
 from tests.unit.record.written import raw_record
@@ -56,8 +91,13 @@ CONTROL_CHARACTERS = "\x01" * 32_767  # each is four characters when it is shown
 
 
 @pytest.fixture
-def peer() -> Peer:
-    return WholeNode(MemoryDisk()).connect()
+def node() -> WholeNode:
+    return WholeNode(MemoryDisk())
+
+
+@pytest.fixture
+def peer(node: WholeNode) -> Peer:
+    return node.connect()
 
 
 @pytest.mark.parametrize("name", [LONG, CONTROL_CHARACTERS])
@@ -118,6 +158,100 @@ def test_describing_one_broker_ever_again_has_a_bound(
     last = answer.results[-1]
     assert last.error_code == ErrorCode.POLICY_VIOLATION
     assert "several requests" in (last.error_message or "")
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [(8, "1"), (4, ""), (4, "1"), (16, "m")], ids=["log", "all", "one", "metrics"]
+)
+def test_what_is_described_and_not_told_counts_too(
+    peer: Peer, monkeypatch: pytest.MonkeyPatch, kind: int, name: str
+) -> None:
+    monkeypatch.setattr(describe_configs, "CONFIG_ROWS_PER_ANSWER_MAX", 20)
+    described: list[str] = []
+
+    def noting(whole: Callable[..., list[Described]]) -> Callable[..., list[Described]]:
+        def noted(*args: object) -> list[Described]:
+            described.append("one")
+            return whole(*args)
+
+        return noted
+
+    for setting in ("describe_all_brokers", "describe_broker", "describe_client_metrics"):
+        monkeypatch.setattr(describe_configs, setting, noting(getattr(describe_configs, setting)))
+    resource = DescribeConfigsResource(kind, name, ["x"])
+    answer = peer.ask(DescribeConfigsRequest([resource] * 100), 4, DescribeConfigsResponse)
+    assert len(described) == (kind != 8)
+    told = [result.error_code for result in answer.results]
+    assert told[0] == 0
+    if kind != 4 or name:
+        assert told[-1] == ErrorCode.POLICY_VIOLATION
+
+
+def test_a_long_list_of_brokers_is_not_repeated_whole(peer: Peer) -> None:
+    brokers = [1] * 100_000
+    new = CreatableTopic("t", -1, -1, [CreatableReplicaAssignment(0, brokers)])
+    created = peer.ask(CreateTopicsRequest([new]), 2, CreateTopicsResponse).topics[0]
+    peer.ask(CreateTopicsRequest([CreatableTopic("t", 1, 1)]), 7, CreateTopicsResponse)
+    more = CreatePartitionsTopic("t", 2, [CreatePartitionsAssignment(brokers)])
+    grown = peer.ask(CreatePartitionsRequest([more]), 3, CreatePartitionsResponse).results[0]
+    for row in (created, grown):
+        assert row.error_code == ErrorCode.INVALID_REPLICA_ASSIGNMENT
+        assert row.error_message is not None
+        assert len(row.error_message) <= MESSAGE_CHARACTERS_MAX + 3
+
+
+def test_what_is_named_twice_is_told_once(node: WholeNode) -> None:
+    peer = coordinated(node)
+    make_topic(peer, "t", partitions=2)
+    commit(peer, 5)
+    names = ["g", "h", "g"]
+    groups = peer.ask(DescribeGroupsRequest(names), 5, DescribeGroupsResponse).groups
+    assert [one.group_id for one in groups] == ["g", "h"]
+    old_topics = [OffsetFetchRequestTopic("t", [0, 1, 0]), OffsetFetchRequestTopic("t", [1, 0])]
+    (old,) = peer.ask(OffsetFetchRequest("g", old_topics), 7, OffsetFetchResponse).topics
+    assert [one.committed_offset for one in old.partitions] == [5, -1]
+    topics = [
+        OffsetFetchRequestTopics("t", partition_indexes=one.partition_indexes) for one in old_topics
+    ]
+    asked = [OffsetFetchRequestGroup(name, topics=topics) for name in names]
+    told = peer.ask(OffsetFetchRequest(groups=asked), 9, OffsetFetchResponse).groups
+    assert [one.group_id for one in told] == ["g", "h"]
+    assert [[p.committed_offset for p in t.partitions] for t in told[0].topics] == [[5, -1]]
+    everything = [OffsetFetchRequestGroup(name, topics=None) for name in names]
+    told = peer.ask(OffsetFetchRequest(groups=everything), 9, OffsetFetchResponse).groups
+    assert [len(one.topics) for one in told] == [1, 0]
+    twice = DescribeProducersRequest([TopicRequest("t", [0, 1, 0]), TopicRequest("t", [0])])
+    (producers,) = peer.ask(twice, 0, DescribeProducersResponse).topics
+    assert [one.partition_index for one in producers.partitions] == [0, 1]
+    for version in (0, 1):
+        offsets = ListOffsetsRequest(
+            topics=[ListOffsetsTopic("t", [ListOffsetsPartition(0, timestamp=-1)] * 2)]
+        )
+        (listed,) = peer.ask(offsets, version, ListOffsetsResponse).topics
+        assert [one.error_code for one in listed.partitions] == [ErrorCode.INVALID_REQUEST] * 2
+
+
+def test_a_partition_that_is_sent_to_many_places_moves_once() -> None:
+    node = WholeNode(MemoryDisk(), others=[MemoryDisk(), MemoryDisk()])
+    make_topic(node.connect(), "t", partitions=1)
+    moves = node.node.replicas.moves
+    asked: list[str] = []
+    whole = Moves.ask
+
+    def noted(self: Moves, leader: Leader, target: LogDir, now_ms: int) -> None:
+        asked.append(target.path)
+        whole(self, leader, target, now_ms)
+
+    topics = [AlterReplicaLogDirTopic("t", [0, 0, 0])]
+    places = [AlterReplicaLogDir(f"/memory-{number}", topics) for number in (1, 2) * 50]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Moves, "ask", noted)
+        answer = node.connect().ask(
+            AlterReplicaLogDirsRequest(places), 2, AlterReplicaLogDirsResponse
+        )
+    assert [[one.error_code for one in row.partitions] for row in answer.results] == [[0]]
+    assert asked == ["/memory-2"]
+    assert moves.of(TopicPartition("t", 0)) is not None
 
 
 def test_many_new_topics_are_made_and_not_all_described(

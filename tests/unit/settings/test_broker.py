@@ -27,7 +27,6 @@ def test_nothing_configured_is_one_node_on_loopback() -> None:
     assert settings.connections.connections_max == 10_000
     assert settings.fetch.response_bytes_max == 55 * 1024 * 1024
     assert settings.http == "loopback"
-    assert settings.logs.flush_check_interval_ms is None
     assert not settings.logs.flush_on_ack
 
 

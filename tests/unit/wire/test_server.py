@@ -117,6 +117,26 @@ def test_records_are_views_until_the_next_buffer() -> None:
     assert bytes(records) == bytes(range(256))
 
 
+def test_what_is_left_time_and_again_is_kept_once() -> None:
+    connection = server()
+    _, data = ClientConnection("c").request(API_VERSIONS, 0, ApiVersionsRequest())
+    frame = b"".join(bytes(chunk) for chunk in data)
+    buffer = connection.get_buffer()
+    buffer[: 5 * len(frame)] = 5 * frame
+    requests = connection.received(5 * len(frame))
+    kept: list[object] = []
+    for left in range(4, -1, -1):
+        next(requests)
+        connection.leave()
+        connection.get_buffer()[: len(frame)] = b"x" * len(frame)  # views of it are dead
+        assert connection.unfinished_bytes == left * (len(frame) - 4)
+        kept = kept[1:] or [view.obj for view in connection._left]
+        assert all(a is b.obj for a, b in zip(kept, connection._left, strict=True))
+        requests = connection.left()
+    assert next(requests, None) is None
+    assert not connection.has_left
+
+
 def test_an_announced_length_allocates_nothing() -> None:
     connection = server(100_000_000)
     announced = (90_000_000).to_bytes(4, "big") + b"\0\0\0\x09"

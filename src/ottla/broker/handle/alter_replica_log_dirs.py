@@ -40,22 +40,24 @@ class HandleAlterReplicaLogDirs:
     def __call__(
         self, now_ms: int, call: Call, request: AlterReplicaLogDirsRequest
     ) -> list[Effect]:
-        rows: dict[str, dict[int, ErrorCode]] = {}
+        # What is named twice goes where it is named last, as in Kafka.
+        wanted: dict[str, dict[int, LogDir | ErrorCode]] = {}
         for directory in request.dirs:
             target = self._target(directory.path)
             for topic in directory.topics:
-                partitions = rows.setdefault(topic.name, {})
-                for number in topic.partitions:
-                    partitions[number] = self._move(now_ms, target, topic.name, number)
+                wanted.setdefault(topic.name, {}).update(dict.fromkeys(topic.partitions, target))
         results = [
             AlterReplicaLogDirTopicResult(
                 topic_name=name,
                 partitions=[
-                    AlterReplicaLogDirPartitionResult(partition_index=number, error_code=error)
-                    for number, error in partitions.items()
+                    AlterReplicaLogDirPartitionResult(
+                        partition_index=number,
+                        error_code=self._move(now_ms, target, name, number),
+                    )
+                    for number, target in partitions.items()
                 ],
             )
-            for name, partitions in rows.items()
+            for name, partitions in wanted.items()
         ]
         return [Reply(call, AlterReplicaLogDirsResponse(results=results))]
 

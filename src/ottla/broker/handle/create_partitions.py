@@ -14,7 +14,7 @@ from ottla.core.metadata.image import Image
 from ottla.core.port import Entropy
 from ottla.core.quota.quotas import Quotas
 from ottla.errors import ErrorCode
-from ottla.limits import quoted
+from ottla.limits import bounded, quoted
 from ottla.wire.message.create_partitions import (
     CreatePartitionsRequest,
     CreatePartitionsResponse,
@@ -60,7 +60,7 @@ class HandleCreatePartitions:
             refused = maker.grow(_asked(topic))
             if refused is not None:
                 row.error_code = refused.error
-                row.error_message = refused.message
+                row.error_message = bounded(refused.message)
         response = CreatePartitionsResponse(results=list(rows.values()))
         response.throttle_time_ms = quota.throttle_ms
         records = () if request.validate_only else tuple(maker.records)

@@ -19,7 +19,7 @@ from ottla.core.metadata.image import Image
 from ottla.core.port import Entropy
 from ottla.core.quota.quotas import Quotas
 from ottla.errors import ErrorCode
-from ottla.limits import CONFIG_ROWS_PER_ANSWER_MAX, quoted
+from ottla.limits import CONFIG_ROWS_PER_ANSWER_MAX, bounded, quoted
 from ottla.settings.describe import BrokerLayers, describe_topic
 from ottla.settings.in_force import InForce
 from ottla.wire.message.create_topics import (
@@ -155,4 +155,4 @@ def _asked(topic: CreatableTopic) -> NewTopic:
 
 
 def _refused_row(name: str, error: ErrorCode, message: str) -> CreatableTopicResult:
-    return CreatableTopicResult(name=name, error_code=error, error_message=message)
+    return CreatableTopicResult(name=name, error_code=error, error_message=bounded(message))

@@ -31,7 +31,6 @@ from ottla.settings.describe import (
 )
 from ottla.wire.message.describe_configs import (
     DescribeConfigsRequest,
-    DescribeConfigsResource,
     DescribeConfigsResourceResult,
     DescribeConfigsResponse,
     DescribeConfigsResult,
@@ -76,7 +75,9 @@ class HandleDescribeConfigs:
         results = []
         rows = _Rows(call.version, request)
         rows_left = CONFIG_ROWS_PER_ANSWER_MAX
+        described: dict[tuple[int, str], list[DescribeConfigsResourceResult]] = {}
         for resource in request.resources:
+            key = (resource.resource_type, resource.resource_name)
             result = DescribeConfigsResult(
                 error_message=None,
                 resource_type=resource.resource_type,
@@ -85,36 +86,34 @@ class HandleDescribeConfigs:
             try:
                 if rows_left <= 0:
                     raise _Refusal(ErrorCode.POLICY_VIOLATION, _TOO_MANY)
-                result.configs = self._configs(resource, rows)
-                rows_left -= len(result.configs)
+                found = described.get(key)
+                if found is None:
+                    found = described[key] = self._configs(*key, rows)
+                rows_left -= len(found)  # what is not told was looked at all the same
+                result.configs = _wanted(found, resource.configuration_keys)
             except _Refusal as refusal:
                 result.error_code = refusal.error
                 result.error_message = refusal.message
             results.append(result)
         return [Reply(call, DescribeConfigsResponse(results=results))]
 
-    def _configs(
-        self, resource: DescribeConfigsResource, rows: "_Rows"
-    ) -> list[DescribeConfigsResourceResult]:
-        kind, name = resource.resource_type, resource.resource_name
+    def _configs(self, kind: int, name: str, rows: "_Rows") -> list[DescribeConfigsResourceResult]:
         if kind == _LOGGER_RESOURCE:
-            return _wanted(self._loggers(name), resource.configuration_keys)
+            return self._loggers(name)
         if kind == _CLIENT_METRICS_RESOURCE:
-            found = self._client_metrics(name, rows)
-        elif kind == TOPIC_RESOURCE:
-            found = self._topic(name, rows)
-        elif kind == BROKER_RESOURCE:
-            found = self._broker(name, rows)
-        elif kind == _GROUP_RESOURCE:
-            found = self._group(name, rows)
-        else:
-            raise _Refusal(
-                ErrorCode.INVALID_REQUEST,
-                f"resource type {kind}; known are {TOPIC_RESOURCE} (topic), {BROKER_RESOURCE} "
-                f"(broker), {_LOGGER_RESOURCE} (broker logger), {_CLIENT_METRICS_RESOURCE} (client "
-                f"metrics) and {_GROUP_RESOURCE} (group)",
-            )
-        return _wanted(found, resource.configuration_keys)
+            return self._client_metrics(name, rows)
+        if kind == TOPIC_RESOURCE:
+            return self._topic(name, rows)
+        if kind == BROKER_RESOURCE:
+            return self._broker(name, rows)
+        if kind == _GROUP_RESOURCE:
+            return self._group(name, rows)
+        raise _Refusal(
+            ErrorCode.INVALID_REQUEST,
+            f"resource type {kind}; known are {TOPIC_RESOURCE} (topic), {BROKER_RESOURCE} "
+            f"(broker), {_LOGGER_RESOURCE} (broker logger), {_CLIENT_METRICS_RESOURCE} (client "
+            f"metrics) and {_GROUP_RESOURCE} (group)",
+        )
 
     def _layers(self) -> BrokerLayers:
         """The operator's settings below what requests changed since."""

@@ -1,6 +1,7 @@
 """DescribeGroups, API key 15: state and members of classic groups.
 
-A group that is not there is told as dead; from version 6 on also by an error.
+A group that is not there is told as dead; from version 6 on also by an error. One that is named twice
+is told once: its members may be large.
 
 Source: KIP-345 (instance ids), KIP-430 (authorized operations), KIP-1043 (GROUP_ID_NOT_FOUND).
 Elsewhere: `core/group/group.py`.
@@ -40,7 +41,7 @@ class HandleDescribeGroups:
 
     def __call__(self, now_ms: int, call: Call, request: DescribeGroupsRequest) -> list[Effect]:
         operations = GROUP_OPERATIONS if request.include_authorized_operations else NOT_ASKED
-        names = request.groups
+        names = list(dict.fromkeys(request.groups))
 
         def render(parts: list[Described]) -> DescribeGroupsResponse:
             rows = [

@@ -1,4 +1,4 @@
-"""DescribeProducers, API key 61: the idempotent producers a partition remembers.
+"""DescribeProducers, API key 61: the idempotent producers a partition remembers; each partition once.
 
 Source: KIP-664. Elsewhere: their sequences and expiry, see `core/log/producer_state.py`.
 """
@@ -30,12 +30,12 @@ class HandleDescribeProducers:
     replicas: ReplicaTable
 
     def __call__(self, now_ms: int, call: Call, request: DescribeProducersRequest) -> list[Effect]:
+        asked: dict[str, dict[int, None]] = {}
+        for topic in request.topics:
+            asked.setdefault(topic.name, {}).update(dict.fromkeys(topic.partition_indexes))
         topics = [
-            TopicResponse(
-                topic.name,
-                [self._describe(topic.name, number) for number in topic.partition_indexes],
-            )
-            for topic in request.topics
+            TopicResponse(name, [self._describe(name, number) for number in numbers])
+            for name, numbers in asked.items()
         ]
         return [Reply(call, DescribeProducersResponse(topics=topics))]
 

@@ -107,10 +107,10 @@ class AwaitingBytes:
 
     __slots__ = (
         "_asked",
-        "_available",
         "_available_bytes",
         "_bytes_max",
         "_committed",
+        "_counted",
         "_handler",
         "_replica_id",
         "_special",
@@ -137,8 +137,9 @@ class AwaitingBytes:
         self._special = self._committed or replica_id != CONSUMER
         self.min_bytes = min(request.min_bytes, self._bytes_max)
         self.awaited: dict[TopicPartition, Interest] = {}
-        self._available: dict[TopicPartition, int] = {}
         self._available_bytes = 0
+        # What there is to read, and base offset and size of the active segment when it was counted.
+        self._counted: dict[TopicPartition, tuple[int, int, int]] = {}
 
     # --- waiting ----------------------------------------------------------------------------------
 
@@ -147,18 +148,21 @@ class AwaitingBytes:
 
         False: an answer holds one segment's bytes per partition, and one is at its end.
         """
+        readable = {interest: len(data.records) for interest, data in rows if data.records}
         for interest in self._asked.interests():
             leader = interest.leader
-            if leader is not None:
-                self.awaited[leader.partition] = interest
-        if size_bytes:
-            self._available_bytes = size_bytes
-            for interest, data in rows:
-                leader = interest.leader
-                if leader is not None and data.records:
-                    if _available_bytes(leader, interest, data.high_watermark) is None:
-                        return False
-                    self._available[leader.partition] = len(data.records)
+            if leader is None:
+                continue
+            self.awaited[leader.partition] = interest
+            if self.min_bytes > 1:
+                active = leader.log.segments[-1]
+                read_bytes = readable.get(interest, 0)
+                if read_bytes and interest.fetch_offset < active.base_offset:
+                    return False
+                end = leader.readable_end(self._replica_id, committed=self._committed)
+                counted = read_bytes, active.base_offset, _size_before(leader, end)
+                self._counted[leader.partition] = counted
+        self._available_bytes = size_bytes
         return True
 
     def poll(self, now_ms: int, moved: TopicPartition) -> list[Effect] | None:
@@ -174,10 +178,15 @@ class AwaitingBytes:
         if offset >= end:
             return None
         if self.min_bytes > 1:
-            size_bytes = _available_bytes(leader, interest, end)
-            if size_bytes is not None:
-                self._available_bytes += size_bytes - self._available.get(moved, 0)
-                self._available[moved] = size_bytes
+            # Hot: thousands may wait for a partition, and every append asks them all.
+            active = leader.log.segments[-1]
+            available_bytes, base_offset, counted_bytes = self._counted[moved]
+            if active.base_offset == base_offset:
+                size_bytes = _size_before(leader, end)
+                room_bytes = max(0, interest.max_bytes - available_bytes)
+                added_bytes = min(size_bytes - counted_bytes, room_bytes)
+                self._counted[moved] = available_bytes + added_bytes, base_offset, size_bytes
+                self._available_bytes += added_bytes
                 if self._available_bytes < self.min_bytes:
                     return None
         return self.expire(now_ms)
@@ -390,20 +399,17 @@ class AwaitingBytes:
         return FetchResponse(throttle_ms, error, session.id)
 
 
-def _available_bytes(leader: Leader, interest: Interest, end: int) -> int | None:
-    """How much the answer could hold of a partition; None: waiting would not make it more.
-
-    The bytes from the first batch to the last, where both are in one segment.
-    """
-    first = leader.slice(interest.fetch_offset, end, 1, at_least_one=True)
-    last = leader.slice(end - 1, end, 1, at_least_one=True)
-    if isinstance(first, ErrorCode) or isinstance(last, ErrorCode):
-        return None
-    if first is None or last is None:
-        return 0
-    if first.file.path != last.file.path:
-        return None
-    return min(interest.max_bytes, last.position + len(last) - first.position)
+def _size_before(leader: Leader, end: int) -> int:
+    """How much of the active segment is before an offset that reading ends at."""
+    active = leader.log.segments[-1]
+    if end < leader.log.end_offset:
+        try:
+            found = active.find(end)
+        except OSError:  # told to who reads there
+            found = None
+        if found is not None:
+            return found.position
+    return active.size_bytes
 
 
 def _error_row(partition: int, error: ErrorCode) -> PartitionData:

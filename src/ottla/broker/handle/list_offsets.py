@@ -71,7 +71,7 @@ class HandleListOffsets:
         for topic in request.topics:
             rows = []
             for asked in topic.partitions:
-                if version > 0 and asked_for[topic.name, asked.partition_index] > 1:
+                if asked_for[topic.name, asked.partition_index] > 1:
                     rows.append(_failed(asked, ErrorCode.INVALID_REQUEST))
                 elif _is_unknown_special(asked.timestamp, version):
                     rows.append(_failed(asked, ErrorCode.UNSUPPORTED_VERSION))

@@ -2,13 +2,16 @@
 
 Of a group that is not there, no offset is known either: -1, without an error, as it always was.
 
+What is named twice is told once: a partition is named in four bytes, and told in thousands where its
+commit has metadata. (Kafka tells it twice.)
+
 Source: KIP-88 (all partitions of a group), KIP-320 (leader epochs), KIP-447 (stable offsets), KIP-709
 (several groups), KIP-848 (topic ids). Elsewhere: `core/group/offsets.py`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, final
+from typing import Final, NamedTuple, final
 
 from ottla.core.effect import Effect
 from ottla.core.group.group import Fetched, Groups
@@ -17,11 +20,9 @@ from ottla.core.metadata.image import Current, Image
 from ottla.core.shard.decision import Asked, Gathering, asked
 from ottla.core.shard.shards import Shards
 from ottla.errors import ErrorCode
-from ottla.types import NO_EPOCH, ZERO_UUID
+from ottla.types import NO_EPOCH, ZERO_UUID, Uuid
 from ottla.wire.message.offset_fetch import (
     OffsetFetchRequest,
-    OffsetFetchRequestGroup,
-    OffsetFetchRequestTopics,
     OffsetFetchResponse,
     OffsetFetchResponseGroup,
     OffsetFetchResponsePartition,
@@ -44,6 +45,14 @@ TOPIC_IDS_SINCE: Final = 10
 _NONE_KNOWN: Final = CommittedOffset(-1, NO_EPOCH, "", -1)
 
 
+class _Asked(NamedTuple):
+    """A topic, and which of its partitions are asked for."""
+
+    name: str
+    topic_id: Uuid
+    partitions: Sequence[int]
+
+
 @final
 @dataclass(frozen=True, slots=True)
 class HandleOffsetFetch:
@@ -55,12 +64,17 @@ class HandleOffsetFetch:
             return self._one(now_ms, call, request)
         image = self.current.image
         by_id = call.version >= TOPIC_IDS_SINCE
-        asked_for = request.groups
+        asked_for = {
+            group.group_id: None
+            if group.topics is None
+            else _each_once((one.name, one.topic_id, one.partition_indexes) for one in group.topics)
+            for group in request.groups
+        }
 
         def render(parts: list[Fetched]) -> OffsetFetchResponse:
             rows = [
-                _group(image, group, fetched, by_id=by_id)
-                for group, fetched in zip(asked_for, parts, strict=True)
+                _group(image, group_id, topics, fetched, by_id=by_id)
+                for (group_id, topics), fetched in zip(asked_for.items(), parts, strict=True)
             ]
             return OffsetFetchResponse(groups=rows)
 
@@ -68,17 +82,18 @@ class HandleOffsetFetch:
         if not asked_for:
             return gathering.complete()
         effects: list[Effect] = []
-        for number, group in enumerate(asked_for):
-            wanted = _wanted(image, group.topics, by_id=by_id)
+        for number, (group_id, topics) in enumerate(asked_for.items()):
+            wanted = _wanted(image, topics, by_id=by_id)
             part = gathering.part(number, Fetched)
-            effects += self._fetch(now_ms, group.group_id, wanted, part)
+            effects += self._fetch(now_ms, group_id, wanted, part)
         return effects
 
     def _one(self, now_ms: int, call: Call, request: OffsetFetchRequest) -> list[Effect]:
         topics = request.topics
         wanted = None
         if topics is not None:
-            wanted = [(one.name, one.partition_indexes) for one in topics]
+            once = _each_once((one.name, ZERO_UUID, one.partition_indexes) for one in topics)
+            wanted = [(one.name, one.partitions) for one in once]
         version = call.version
 
         def render(fetched: Fetched) -> OffsetFetchResponse:
@@ -98,8 +113,15 @@ class HandleOffsetFetch:
         )
 
 
+def _each_once(topics: Iterable[tuple[str, Uuid, Iterable[int]]]) -> list[_Asked]:
+    merged: dict[tuple[str, Uuid], dict[int, None]] = {}
+    for name, topic_id, partitions in topics:
+        merged.setdefault((name, topic_id), {}).update(dict.fromkeys(partitions))
+    return [_Asked(*topic, tuple(partitions)) for topic, partitions in merged.items()]
+
+
 def _wanted(
-    image: Image, topics: Sequence[OffsetFetchRequestTopics] | None, *, by_id: bool
+    image: Image, topics: Sequence[_Asked] | None, *, by_id: bool
 ) -> list[tuple[str, Sequence[int]]] | None:
     """Topics by name; those whose id nobody knows are left out."""
     if topics is None:
@@ -111,7 +133,7 @@ def _wanted(
             topic = image.topic_ids.get(one.topic_id)
             name = None if topic is None else topic.name
         if name is not None:
-            wanted.append((name, one.partition_indexes))
+            wanted.append((name, one.partitions))
     return wanted
 
 
@@ -141,12 +163,12 @@ def _whole(
 
 
 def _group(
-    image: Image, group: OffsetFetchRequestGroup, fetched: Fetched, *, by_id: bool
+    image: Image, group_id: str, asked: Sequence[_Asked] | None, fetched: Fetched, *, by_id: bool
 ) -> OffsetFetchResponseGroup:
     if fetched.error:
-        return OffsetFetchResponseGroup(group.group_id, [], fetched.error)
+        return OffsetFetchResponseGroup(group_id, [], fetched.error)
     topics = []
-    if group.topics is None:
+    if asked is None:
         for name, held in fetched.topics.items():
             topic = image.topics.get(name)
             if topic is None and by_id:
@@ -155,17 +177,17 @@ def _group(
             rows = [_row(partition, one) for partition, one in held.items()]
             topics.append(OffsetFetchResponseTopics(name, topic_id, rows))
     else:
-        for asked_for in group.topics:
+        for asked_for in asked:
             known = image.topic_ids.get(asked_for.topic_id) if by_id else None
             name = asked_for.name if known is None else known.name
             parts = fetched.topics.get(name, {})
             error = ErrorCode.UNKNOWN_TOPIC_ID if by_id and known is None else ErrorCode.NONE
             rows = [
                 _row(partition, parts.get(partition, _NONE_KNOWN), error)
-                for partition in asked_for.partition_indexes
+                for partition in asked_for.partitions
             ]
             topics.append(OffsetFetchResponseTopics(asked_for.name, asked_for.topic_id, rows))
-    return OffsetFetchResponseGroup(group.group_id, topics)
+    return OffsetFetchResponseGroup(group_id, topics)
 
 
 def _row(

@@ -5,17 +5,11 @@ another only in these two collides with it.
 """
 
 import re
-from collections.abc import Collection
-from itertools import product
 from typing import Final
 
 from ottla.limits import TOPIC_NAME_LENGTH_MAX, quoted
 
 _LEGAL: Final = re.compile(r"[a-zA-Z0-9._-]+")
-_MARKS: Final = re.compile(r"[._]")
-
-_VARIANTS_MARKS_MAX: Final = 12
-"""Up to 4,096 names that a name could collide with are looked up one by one."""
 
 
 def name_problem(name: str) -> str | None:
@@ -34,20 +28,6 @@ def name_problem(name: str) -> str | None:
     return None
 
 
-def colliding(name: str, topics: Collection[str]) -> str | None:
-    """A topic other than `name` that differs from it only in `.` and `_`."""
-    marks = _MARKS.findall(name)
-    if not marks:
-        return None
-    if len(marks) <= _VARIANTS_MARKS_MAX and 1 << len(marks) < len(topics):
-        parts = _MARKS.split(name)
-        for chosen in product("._", repeat=len(marks)):
-            variant = parts[0] + "".join(map("".join, zip(chosen, parts[1:], strict=True)))
-            if variant != name and variant in topics:
-                return variant
-        return None
-    plain = name.replace(".", "_")
-    for other in topics:
-        if other != name and other.replace(".", "_") == plain:
-            return other
-    return None
+def alike(name: str) -> str:
+    """The same for all names that collide with `name`."""
+    return name.replace(".", "_")

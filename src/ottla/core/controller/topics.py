@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias, final
 
 from ottla.core.controller.placement import place
-from ottla.core.controller.topic_name import colliding, name_problem
+from ottla.core.controller.topic_name import alike, name_problem
 from ottla.core.metadata.image import TOPIC_RESOURCE, Image, PartitionImage
 from ottla.core.metadata.partition import (
     INTERNAL_TOPICS,
@@ -122,7 +122,7 @@ class TopicMaker:
         self._brokers = sorted(
             broker.broker_id for broker in image.brokers.values() if broker.is_active
         )
-        self._names: dict[str, None] = {}
+        self._names: dict[str, str] = {}  # what it has in common with those alike -> a topic's
         self._in_dirs: dict[int, dict[Uuid, int]] = {}  # partitions, where a broker has a choice
         self._quota = quota
         self._held = sum(len(topic.partitions) for topic in image.topics.values())
@@ -204,9 +204,11 @@ class TopicMaker:
         problem = name_problem(name)
         if problem is not None:
             return Refused(ErrorCode.INVALID_TOPIC_EXCEPTION, problem)
-        if name in self._image.topics or name in self._names:
+        if not self._names:
+            self._names = {alike(topic): topic for topic in self._image.topics}
+        other = self._names.get(alike(name))
+        if name == other or name in self._image.topics:
             return Refused(ErrorCode.TOPIC_ALREADY_EXISTS, f"Topic {quoted(name)} already exists.")
-        other = colliding(name, self._image.topics) or colliding(name, self._names)
         if other is not None:
             return Refused(
                 ErrorCode.INVALID_TOPIC_EXCEPTION,
@@ -326,7 +328,7 @@ class TopicMaker:
             for name, value in configs.items()
         ]
         self.records += self._partitions(topic_id, placed, 0)
-        self._names[topic.name] = None
+        self._names[alike(topic.name)] = topic.name
         self._room -= 1 + len(configs) + len(placed)
         self._held += len(placed)
         return Created(

@@ -63,6 +63,9 @@ NEW_MEMBER_JOIN_MS: Final = 300_000
 """How long a new member's first join may be parked. It has no session yet, and a client that gave up
 and asked again would stay as a ghost for as long as the rebalance lasts. Kafka's number."""
 
+LOOK_AGAIN_MS_MIN: Final = 1_000
+"""Whether a late static member is back. Its own rebalance timeout may be 0."""
+
 
 class Due(Enum):
     SESSION = auto()
@@ -463,7 +466,8 @@ class ClassicGroup:
             )
         if len(roster) and not roster.elect():
             # Only static members are left, none of which is back: their sessions decide.
-            self._set(now_ms + roster.rebalance_timeout_ms, Due.JOIN)
+            wait_ms = max(LOOK_AGAIN_MS_MIN, roster.rebalance_timeout_ms)
+            self._set(now_ms + wait_ms, Due.JOIN)
             return
         self.generation += 1
         self._to_sync.clear()

@@ -360,10 +360,7 @@ class Log:
             last_offset,
             segment_bytes=settings.segment_bytes,
             index_bytes=settings.segment_index_bytes,
-        ) or (
-            active.size_bytes
-            and active.age_ms(now_ms, max_ms) > self._segment_ms() - self._jitter_ms
-        ):
+        ) or (active.size_bytes and active.age_ms(now_ms, max_ms) > self._segment_ms()):
             # Where the log ends, not where the batch begins: a recovery takes a gap before a segment
             # for a loss. Only a gap that no segment has room for is left there.
             fits = last_offset - self.end_offset <= RELATIVE_OFFSET_MAX
@@ -371,12 +368,13 @@ class Log:
         return active
 
     def _segment_ms(self) -> int:
-        """What is in the active segment can't be compacted, so it is sealed in time for that."""
+        """What is in the active segment can't be compacted, so it is sealed in time for that. The
+        jitter was drawn when the log was opened, and the settings may be others now."""
         settings = self._settings
-        lag_max_ms = settings.max_compaction_lag_ms
-        if lag_max_ms is None or not settings.cleanup_compact:
-            return settings.segment_ms
-        return min(settings.segment_ms, lag_max_ms)
+        segment_ms, lag_max_ms = settings.segment_ms, settings.max_compaction_lag_ms
+        if lag_max_ms is not None and settings.cleanup_compact:
+            segment_ms = min(segment_ms, lag_max_ms)
+        return segment_ms - self._jitter_ms % segment_ms
 
     def _roll(self, base_offset: int, now_ms: int) -> Segment:
         """Seal the active segment and begin the next one."""

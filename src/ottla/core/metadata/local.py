@@ -71,7 +71,6 @@ def metadata_log_settings(broker: BrokerSettings) -> TopicSettings:
             "segment.ms": str(broker.metadata_log.segment_ms),
             "segment.jitter.ms": "0",
             "message.timestamp.type": "CreateTime",
-            "preallocate": "false",
         },
         broker,
     )

@@ -104,7 +104,7 @@ class Quotas:
             wait_ms = max(wait_ms, meter.wait_ms(now_ms, limit, size_bytes))
             if not wait_ms:
                 meter.record(now_ms, size_bytes)
-        return min(wait_ms, INT_MAX)
+        return wait_ms
 
     def mutations(self, now_ms: int, call: Call, *, strict: bool) -> MutationQuota:
         """What this request may change of topics."""
@@ -152,7 +152,7 @@ class Quotas:
             found = self._produced.meter(_USER, client_id)
             if found is not None:
                 meter, limit = found
-                wait_ms = min(meter.charge(now_ms, call.size_bytes, limit), INT_MAX)
+                wait_ms = meter.charge(now_ms, call.size_bytes, limit)
         if response is None:
             return wait_ms
         found = self._spent.meter(_USER, client_id)

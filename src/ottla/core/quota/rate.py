@@ -16,6 +16,7 @@ from math import ceil
 from typing import final
 
 from ottla import probe
+from ottla.limits import INT_MAX
 
 
 @final
@@ -75,4 +76,10 @@ class Rate:
         used = more + sum(window.used for window in windows)
         if used <= allowed:
             return 0
-        return max(1, ceil((used - allowed) / limit * 1000))
+        return max(1, ceil(time_ms(used - allowed, limit)))
+
+
+def time_ms(amount: float, limit: float) -> float:
+    """How long `limit` per second takes for an amount; at most what an answer can tell. A limit may be
+    so small that no number says it."""
+    return min(amount / limit * 1000, INT_MAX)

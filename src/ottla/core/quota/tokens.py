@@ -9,6 +9,7 @@ Source: KIP-599. Elsewhere: bytes and time are averaged, see `rate.py`.
 from typing import final
 
 from ottla import probe
+from ottla.core.quota.rate import time_ms
 
 
 @final
@@ -43,4 +44,4 @@ class TokenBucket:
 
     def _wait_ms(self, limit: float) -> int:
         assert self._tokens is not None
-        return 0 if self._tokens >= 0 else max(1, round(-self._tokens / limit * 1000))
+        return 0 if self._tokens >= 0 else max(1, round(time_ms(-self._tokens, limit)))

@@ -9,6 +9,7 @@ is all there is to go by, as in Kafka.
 Source: formats as in KIP-516; names as Kafka's. Elsewhere: what is in a directory, see `core/log`.
 """
 
+import errno
 import logging
 from typing import Final, final
 
@@ -32,6 +33,7 @@ STRAY_SUFFIX: Final = "-stray"
 FUTURE_SUFFIX: Final = "-future"
 
 _NAME_LENGTH_MAX: Final = 255
+_UNCLAIMED_TEXT: Final = "no topic of the metadata claims it"
 
 
 @final
@@ -43,12 +45,13 @@ class Directories:
         "_disk",
         "_entropy",
         "_found",
-        "_has_disowned",
         "_is_settled",
         "_log_starts",
         "_recovery_points",
         "_shutdown",
+        "_unclaimed",
         "_unopened",
+        "disowned",
     )
 
     def __init__(self, disk: Disk, entropy: Entropy, shutdown: Shutdown) -> None:
@@ -61,7 +64,10 @@ class Directories:
         self._found: set[str] = set()  # what nobody has claimed yet
         self._is_settled = False  # what the last process left was all looked at
         self._unopened: set[TopicPartition] = set()  # claimed, but the disk did not let us
-        self._has_disowned = False
+        self._unclaimed: set[str] = set()  # strays that the disk did not let be renamed
+        self.disowned: set[TopicPartition] = set()
+        """Those of which a checkpoint here may still tell what holds for a predecessor. None of them is
+        made anew before it is written: the next process would believe it."""
 
     def survey(
         self,
@@ -126,8 +132,14 @@ class Directories:
             # What was flushed in it was flushed with its identity, so nothing promised is in it.
             self._set_stray(directory, "a power cut has left nothing that says whose it is")
             found = False
+        elif found and known_id is None and directory in self._unclaimed:
+            self._set_stray(directory, _UNCLAIMED_TEXT)
+            found = False
         if not found:
-            self._disown(partition)
+            self.disown(partition)
+            if partition in self.disowned:
+                problem = "a checkpoint that still tells of a predecessor is to be written first"
+                raise OSError(errno.EAGAIN, problem, directory)
         is_identified = found and known_id is not None
         if not is_identified:
             # Before the first segment, so that a directory with records names its topic.
@@ -150,17 +162,11 @@ class Directories:
         self.forget(partition)
         return log
 
-    def _disown(self, partition: TopicPartition) -> None:
-        """The partition begins anew. What was checkpointed is a predecessor's, also when the disk
-        lets the new one be opened only at another attempt."""
+    def disown(self, partition: TopicPartition) -> None:
+        """It is gone, or begins anew: what was checkpointed is a predecessor's."""
         for offsets in (self._recovery_points, self._log_starts, self._cleaned):
             if offsets.pop(partition, None) is not None:
-                self._has_disowned = True
-
-    def take_disowned(self) -> bool:
-        """Whether, since the last call, something checkpointed turned out to be nobody's."""
-        taken, self._has_disowned = self._has_disowned, False
-        return taken
+                self.disowned.add(partition)
 
     def spare(self, partition: TopicPartition) -> None:
         """Its home is offline or can't be told: what stands here may be all there is of it, and is no
@@ -175,18 +181,19 @@ class Directories:
         self._log_starts.pop(partition, None)
         self._cleaned.pop(partition, None)
 
-    def set_aside_strays(self) -> None:
-        """After every partition of the image was opened: rename what nobody claimed. Once."""
-        if self._is_settled:
-            return
+    def set_aside_strays(self) -> str | None:
+        """After every partition of the image was opened: rename what nobody claimed. Once. Returns one
+        of what was renamed: until its name is on the disk, a topic of that name would begin with it."""
+        aside = None
         for directory in sorted(self._found):
             partition = partition_of(directory)
             if partition is None or partition.topic == METADATA_TOPIC:
                 continue
             try:
                 if self._disk.names(directory):  # a directory, and not an empty one
-                    self._set_stray(directory, "no topic of the metadata claims it")
+                    aside = self._set_stray(directory, _UNCLAIMED_TEXT)
             except OSError as error:
+                self._unclaimed.add(directory)
                 logger.error(
                     "a directory that no topic claims can't be set aside",
                     extra={"directory": directory, "error": str(error)},
@@ -196,6 +203,7 @@ class Directories:
         for offsets in (self._recovery_points, self._log_starts, self._cleaned):
             for partition in [one for one in offsets if one not in self._unopened]:
                 del offsets[partition]
+        return aside
 
     def leftovers(self) -> list[str]:
         """Directories that an earlier process had set aside to be removed."""
@@ -245,18 +253,20 @@ class Directories:
             logger.warning("unreadable file, written anew", extra={"why": str(error)})
             return None
 
-    def _set_stray(self, directory: str, why: str) -> None:
+    def _set_stray(self, directory: str, why: str) -> str:
         partition = partition_of(directory)
         assert partition is not None
         aside = set_aside_name(partition, self._entropy.uuid(), STRAY_SUFFIX)
         self._disk.rename(directory, aside)
         self._found.discard(directory)
+        self._unclaimed.discard(directory)
         logger.warning(
             "directory set aside: %s renamed to %s because %s; its data is untouched",
             directory,
             aside,
             why,
         )
+        return aside
 
 
 def partition_of(directory: str) -> TopicPartition | None:

@@ -326,10 +326,10 @@ class Moves:
                 cleaned_offset=leader.log.cleaned_offset,
             )
         except OSError:
-            target.disk.rename(name, aside)
+            self._take_name_back(move, aside)
             raise
         if log.end_offset != leader.log.end_offset:
-            target.disk.rename(name, aside)
+            self._take_name_back(move, aside)
             raise LocalProtocolError(
                 f"its copy ends at {log.end_offset} instead of {leader.log.end_offset}: it was damaged"
             )
@@ -341,6 +341,15 @@ class Moves:
         leader.holds_flushes = False
         # The old log is not closed, as one that is deleted isn't: its disk may have no room for that.
         move.phase = Phase.SWAPPED
+
+    def _take_name_back(self, move: Move, aside: str) -> None:
+        """Where not even that is possible the partition serves no more: as long as the metadata names
+        the target, a start takes the copy, which has all that was acknowledged until now."""
+        try:
+            move.target.disk.rename(str(move.leader.partition), aside)
+        except OSError:
+            move.leader.fail()
+            raise
 
     def settled(self, partition: TopicPartition, now_ms: int) -> None:
         """The partition was flushed in its new place: the old one may go."""

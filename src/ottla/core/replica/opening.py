@@ -97,8 +97,10 @@ class Openings:
         key = (hosted.topic_id, number)
         self._unmade.pop(key, None)
         if self.unopened.pop(key, None) is not None:
+            partition = TopicPartition(hosted.name, number)
             for log_dir in self._dirs.online():
-                log_dir.directories.forget(TopicPartition(hosted.name, number))
+                log_dir.directories.disown(partition)
+                log_dir.directories.forget(partition)
 
     def clear(self) -> None:
         """Nothing can be opened any more."""
@@ -116,7 +118,7 @@ class Openings:
                 case _Turn.MAKE:
                     self._make_some(topics)
                 case _Turn.REOPEN:
-                    reopened += self._reopen(topics)
+                    reopened += self.reopen(topics)
         return reopened
 
     def _make_some(self, topics: Mapping[Uuid, HostedTopic]) -> None:
@@ -126,7 +128,8 @@ class Openings:
         if self._unmade:
             self._deadlines.set(_Turn.MAKE, self.now_ms + 1)
 
-    def _reopen(self, topics: Mapping[Uuid, HostedTopic]) -> list[Leader]:
+    def reopen(self, topics: Mapping[Uuid, HostedTopic]) -> list[Leader]:
+        """Try again with some of those that the disk has not let be opened."""
         reopened = []
         for (topic_id, number), image in list(self.unopened.items())[:_REOPENED_PER_STEP]:
             hosted = topics[topic_id]

@@ -22,7 +22,7 @@ from typing import Final, final
 
 from ottla import probe
 from ottla.core.deadline import Deadlines
-from ottla.core.effect import Effect, Flush
+from ottla.core.effect import STRAYS, Effect, Flush
 from ottla.core.log.aborted_index import AbortedTransaction
 from ottla.core.log.checkpoint import CLEANED_OFFSETS, LOG_STARTS, RECOVERY_POINTS
 from ottla.core.metadata.image import TOPIC_RESOURCE, Delta, Image
@@ -51,6 +51,9 @@ _RETENTION_SLICE: Final = 250
 _SLICE_PAUSE_MS: Final = 10
 # An operator may set 0, which would never let the loop sleep.
 _CHECKPOINT_PAUSE_MS: Final = 1_000
+
+_OF_LOGS: Final = (LOG_STARTS, RECOVERY_POINTS, CLEANED_OFFSETS)
+"""The checkpoints that the next process opens logs by."""
 
 _OFFLINE_TEXT: Final = (
     "log directory is offline: the disk did not take what was written. Its partitions answer "
@@ -234,27 +237,34 @@ class ReplicaTable:
             self._host(topic, image)
         self._openings.is_loading = False
         self._resume_moves(now_ms)
+        effects: list[Effect] = []
         for log_dir in self.dirs.online():
-            log_dir.directories.set_aside_strays()
+            aside = log_dir.directories.set_aside_strays()
+            if aside is not None:
+                names = TopicPartition(STRAYS, log_dir.number)
+                effects.append(Flush(names, 0, (), aside, log_dir.number))
         self.is_loaded = True
         logs = self._settings.logs
         self._deadlines.set((_Duty.RETENTION, "", 0), now_ms + logs.initial_task_delay_ms)
         self._compact_later(now_ms)
         checkpoint_ms = now_ms + self._checkpoint_interval_ms()
         self._deadlines.set((_Duty.CHECKPOINT, "", 0), checkpoint_ms)
+        checkpoints = self._checkpoint_owed()
+        if checkpoints:
+            self._openings.reopen(self._by_id)
         # What a killed process had not yet brought to the disk is to be acknowledged now.
-        effects = self._due_flushes()
+        effects += self._due_flushes()
         self._opening.update(one.partition for one in effects if isinstance(one, Flush))
-        return [*effects, *self._checkpoint_owed()]
+        return [*effects, *checkpoints]
 
     def _checkpoint_owed(self) -> list[Effect]:
         """Checkpoints that speak of a partition's predecessor are written anew as soon as they can
         be: the next process would believe them, and cut what was acknowledged since."""
-        disowned = [log_dir.directories.take_disowned() for log_dir in self.dirs.online()]
-        if not (self._owes_checkpoint or any(disowned)):
+        disowned = any(log_dir.directories.disowned for log_dir in self.dirs.online())
+        if not (self._owes_checkpoint or disowned):
             return []
         again, self._owes_checkpoint = self._owes_checkpoint, False
-        return self._checkpoint_now((LOG_STARTS, RECOVERY_POINTS, CLEANED_OFFSETS), again=again)
+        return self._checkpoint_now(_OF_LOGS, again=again)
 
     def _resume_moves(self, now_ms: int) -> None:
         """What an earlier process was moving is moved anew, from the beginning."""
@@ -283,7 +293,7 @@ class ReplicaTable:
             for topic in delta.deleted:
                 effects += self._drop(topic.topic_id, now_ms)
             self._removals.rename_some(now_ms)
-            effects += self._checkpoint_now((LOG_STARTS, RECOVERY_POINTS, CLEANED_OFFSETS))
+            effects += self._checkpoint_now(_OF_LOGS)
         for topic in delta.created:
             self._host(topic, image)
         for change in delta.changed:
@@ -334,6 +344,7 @@ class ReplicaTable:
                 continue
             self.moves.cancel(leader.partition, "it was deleted", now_ms)
             self.dirs[leader.log_dir].partition_count -= 1
+            self.dirs[leader.log_dir].directories.disowned.add(leader.partition)
             leader.error = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
             if leader.flushes and not (probe.MUTANTS and probe.mutant("M60-flush-of-predecessor")):
                 self._orphans.add((leader.partition, leader.log_dir))
@@ -348,18 +359,24 @@ class ReplicaTable:
 
         What is refused is tried with every tick. `again`: that it is was told."""
         effects: list[Effect] = []
+        owing: set[int] = set()
         leaving = self.moves.leaving()
         for log_dir, effect in self.dirs.checkpoints(names, self._leaders(), leaving=leaving):
             try:
                 log_dir.disk.write_whole(effect.path, effect.data)
             except OSError as error:
                 log_dir.checkpoints.forget(effect.path)
+                owing.add(log_dir.number)
                 self._owes_checkpoint = True
                 if again:
                     continue
                 why = {"path": effect.path, "error": str(error)}
                 logger.error("a checkpoint can't be written; it will be tried again", extra=why)
             effects.append(effect)
+        if names is _OF_LOGS:
+            for log_dir in self.dirs.online():
+                if log_dir.number not in owing:
+                    log_dir.directories.disowned.clear()
         return effects
 
     def _configure(self, name: str, image: Image, now_ms: int) -> list[Effect]:
@@ -394,7 +411,7 @@ class ReplicaTable:
         if leader is not None and leader.log_dir != log_dir:
             if not is_orphan and self.moves.flushed(leader, end_offset, log_dir, now_ms):
                 return self._has_moved(leader, now_ms)
-            return self._release()
+            return self._release(now_ms)
         self._opening.discard(partition)
         if leader is None:
             return []
@@ -413,17 +430,19 @@ class ReplicaTable:
         leader = hosted.leaders[partition.partition]
         return leader if isinstance(leader, Leader) else None
 
-    def _release(self) -> list[Effect]:
-        """Those whose flushes waited for the end of a move that is given up."""
+    def _release(self, now_ms: int) -> list[Effect]:
+        """Those whose flushes waited for the end of a move that is given up; not all serve on."""
         effects: list[Effect] = []
         while self.moves.released:
-            effects += self._flush_if_due(self.moves.released.pop(), rolled=False)
+            leader = self.moves.released.pop()
+            effects += self._flush_if_due(leader, rolled=False)
+            effects += self._waiting.wake(leader.partition, now_ms)
         return effects
 
     def _has_moved(self, leader: Leader, now_ms: int) -> list[Effect]:
         """Its log is in another directory now: what it begins with is written down there, and the
         flush that brings its name to the disk begins."""
-        effects = self._checkpoint_now((LOG_STARTS, RECOVERY_POINTS, CLEANED_OFFSETS))
+        effects = self._checkpoint_now(_OF_LOGS)
         flush = leader.flush_now()
         assert flush is not None, "a name that changed is to be flushed"
         return [*effects, flush, *self.appended(leader, now_ms)]
@@ -463,7 +482,8 @@ class ReplicaTable:
                 leader.fail()
                 self._opening.discard(leader.partition)
                 effects += self._waiting.wake(leader.partition, now_ms)
-        effects += self._release()
+        self._opening.discard(TopicPartition(STRAYS, log_dir))
+        effects += self._release(now_ms)
         if self.dirs.all_offline:
             self._opening.clear()
             self._openings.clear()
@@ -501,15 +521,19 @@ class ReplicaTable:
         self._openings.now_ms = now_ms
         effects: list[Effect] = []
         self._removals.tick(now_ms)
-        for reopened in self._openings.tick(self._by_id):
+        opened = self._openings.tick(self._by_id)
+        checkpoints = self._checkpoint_owed()
+        if checkpoints:
+            opened += self._openings.reopen(self._by_id)
+        for reopened in opened:
             if (reopened.partition, reopened.log_dir) not in self._orphans:
                 flush = reopened.settle_first()
                 effects += [] if flush is None else [flush]
-        effects += self._checkpoint_owed()
+        effects += checkpoints
         effects += self.moves.tick(now_ms)
         while self.moves.moved_at_once:
             effects += self._has_moved(self.moves.moved_at_once.pop(), now_ms)
-        effects += self._release()
+        effects += self._release(now_ms)
         for key in self._deadlines.due(now_ms):
             duty, name, number = key
             match duty:

@@ -85,7 +85,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     setting("replica.fetch.min.bytes", INT, 1, None, HIGH),
     setting("replica.fetch.response.max.bytes", INT, 10_485_760, at_least(0)),
     setting("replica.fetch.wait.max.ms", INT, 500, None, HIGH),
-    setting("replica.high.watermark.checkpoint.interval.ms", LONG, 5000, None, HIGH, honored=True),
+    setting("replica.high.watermark.checkpoint.interval.ms", LONG, 5000, None, HIGH),
     setting("replica.lag.time.max.ms", LONG, 30_000, None, HIGH),
     setting("replica.selector.class", STRING, None),
     setting("replica.socket.receive.buffer.bytes", INT, 65_536, None, HIGH),

@@ -209,7 +209,6 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         600_000,
         at_least(1),
         LOW,
-        honored=True,
         internal=True,
     ),
     setting(

@@ -60,14 +60,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "log.flush.offset.checkpoint.interval.ms", INT, 60_000, at_least(0), HIGH, honored=True
     ),
     setting("log.flush.scheduler.interval.ms", LONG, LONG_MAX, None, HIGH, honored=True),
-    setting(
-        "log.flush.start.offset.checkpoint.interval.ms",
-        INT,
-        60_000,
-        at_least(0),
-        HIGH,
-        honored=True,
-    ),
+    setting("log.flush.start.offset.checkpoint.interval.ms", INT, 60_000, at_least(0), HIGH),
     setting("log.index.interval.bytes", INT, 4096, at_least(0), MEDIUM, CLUSTER_WIDE, honored=True),
     setting(
         "log.index.size.max.bytes", INT, 10_485_760, at_least(4), MEDIUM, CLUSTER_WIDE, honored=True
@@ -102,7 +95,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         CLUSTER_WIDE,
         honored=True,
     ),
-    setting("log.preallocate", BOOLEAN, False, None, MEDIUM, CLUSTER_WIDE, honored=True),
+    setting("log.preallocate", BOOLEAN, False, None, MEDIUM, CLUSTER_WIDE),
     setting("log.retention.bytes", LONG, -1, None, HIGH, CLUSTER_WIDE, honored=True),
     setting("log.retention.check.interval.ms", LONG, 300_000, at_least(1), honored=True),
     setting("log.retention.hours", INT, 168, None, HIGH, synonyms=RETENTION, honored=True),

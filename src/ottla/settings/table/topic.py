@@ -164,7 +164,13 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "min.compaction.lag.ms", LONG, 0, at_least(0), broker="log.cleaner.min.compaction.lag.ms"
     ),
     _topic("min.insync.replicas", INT, 1, at_least(1), broker="min.insync.replicas"),
-    _topic("preallocate", BOOLEAN, False, broker="log.preallocate"),
+    _topic(
+        "preallocate",
+        BOOLEAN,
+        False,
+        broker="log.preallocate",
+        gap="a segment's file grows as it is written",
+    ),
     _topic(
         "remote.copy.lag.bytes",
         LONG,

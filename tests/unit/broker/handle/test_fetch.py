@@ -8,6 +8,8 @@ import pytest
 from ottla.broker.handle import fetch
 from ottla.broker.handle.fetch import HandleFetch
 from ottla.core.effect import Effect
+from ottla.core.log.log import Log
+from ottla.core.log.segment import Segment
 from ottla.core.port import FileSlice
 from ottla.core.replica.fetch_session import TOPIC_IDS_SINCE
 from ottla.core.replica.old_reader import MAGIC_2_SINCE
@@ -416,6 +418,35 @@ def test_bytes_beyond_the_partition_bound_are_not_counted(house: House) -> None:
     assert parked == []
     assert [append(house, "t", 0) for _ in range(5)] == [[]] * 5
     assert len(told(append(house, "t", 1))) == 2
+
+
+def test_what_is_not_readable_yet_is_counted_when_it_is(house: House) -> None:
+    house.create("sized")
+    size = size_of_one(house)
+    durable = House(settings={"ottla.flush": "ack"})
+    durable.create("t")
+    first = append(durable, "t")
+    assert ask(durable, {("t", 0): 0}, max_wait_ms=500, min_bytes=2 * size) == []
+    assert durable.flush(first) == []
+    second = append(durable, "t")
+    assert replies(second) == []
+    (row,) = told(durable.flush(second)).values()
+    assert offsets(row) == [0, 1]
+
+
+def test_those_who_wait_for_more_cost_an_append_no_look_into_the_log(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.create("t")
+    append(house, "t")
+    for _ in range(10):
+        assert ask(house, {("t", 0): 0}, max_wait_ms=500, min_bytes=1_000_000) == []
+    with monkeypatch.context() as patch:
+        patch.setattr(Log, "slice", lambda *args, **how: pytest.fail("the log is read"))
+        patch.setattr(Segment, "find", lambda *args: pytest.fail("the log is looked into"))
+        for _ in range(5):
+            assert append(house, "t") == []
+    assert len(house.waiting) == 10
 
 
 def test_nothing_waits_when_nothing_is_asked_for(house: House) -> None:

@@ -28,7 +28,6 @@ SETTINGS: Final = TopicSettings(
     segment_jitter_ms=0,
     segment_index_bytes=10 << 20,
     index_interval_bytes=4096,
-    preallocate=False,
     file_delete_delay_ms=60_000,
     flush_messages=None,
     flush_ms=None,
@@ -87,6 +86,7 @@ def open_log(
     recovery_point: int = 0,
     log_start: int = 0,
     now_ms: int = NOW_MS,
+    jitter_ms: int = 0,
 ) -> Log:
     return Log.open(
         disk,
@@ -96,7 +96,7 @@ def open_log(
         shutdown=shutdown,
         recovery_point=recovery_point,
         log_start=log_start,
-        jitter_ms=0,
+        jitter_ms=jitter_ms,
     )
 
 

@@ -122,6 +122,17 @@ def test_a_segment_is_full_by_size_by_time_or_by_its_index(
     log.check_invariants()
 
 
+def test_a_segments_age_is_lessened_by_no_more_than_itself() -> None:
+    """The jitter was drawn for a topic whose segments lasted longer."""
+    log = open_log(MemoryDisk(), jitter_ms=3_600_010)
+    log.settings = replace(SETTINGS, segment_ms=60_000)
+    for age_ms in (0, 100, 59_990):
+        append(log, batch_bytes((NOW_MS + age_ms,)))
+    assert log.segment_count == 1
+    append(log, batch_bytes((NOW_MS + 59_991,)))
+    assert log.segment_count == 2
+
+
 def test_without_timestamps_a_segment_ages_by_the_clock() -> None:
     log = open_log(MemoryDisk(), settings=replace(SETTINGS, segment_ms=50))
     append(log, batch_bytes((-1,)))

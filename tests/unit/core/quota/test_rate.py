@@ -1,10 +1,12 @@
 """How use is counted, and how long one has to wait. The worked example is Apache Kafka's own."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ottla.core.quota.rate import Rate
 from ottla.core.quota.tokens import TokenBucket
+from ottla.limits import INT_MAX
 
 LIMIT = 500.0
 
@@ -61,6 +63,12 @@ def test_whoever_waits_never_uses_more_than_the_limit_and_one_burst(
         largest = max(largest, amount)
         assert used <= LIMIT * now_ms / 1000 + LIMIT * (windows - 1) + largest
         now_ms += wait_ms
+
+
+@pytest.mark.parametrize("limit", [1e-3, 1e-300, 5e-324])
+def test_nobody_is_told_to_wait_longer_than_an_answer_can_say(limit: float) -> None:
+    assert Rate(11, 1000).charge(0, 1e9, limit) == INT_MAX
+    assert TokenBucket(11, 1000).take(0, limit, 10_000_000) == INT_MAX
 
 
 def test_a_bucket_lets_one_request_through_whatever_it_takes() -> None:

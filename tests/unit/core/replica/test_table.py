@@ -1,5 +1,6 @@
 """The table follows the image: what is opened, kept, set aside, removed, flushed and checkpointed."""
 
+import errno
 import logging
 from collections.abc import Iterator
 
@@ -12,6 +13,7 @@ from tests.unit.core.replica.house import (
     partition_image,
     topic_id_of,
 )
+from tests.unit.fakes.disk import MemoryDisk
 
 from ottla.core.effect import Effect, Flush
 from ottla.core.log.checkpoint import format_partition_metadata, parse_offsets
@@ -55,6 +57,17 @@ def tick_until(house: House, at_ms: int) -> list[Effect]:
     house.now_ms = at_ms
     house.disk.now_ms = at_ms
     return effects
+
+
+def refuse_checkpoints(patch: pytest.MonkeyPatch, disk: MemoryDisk) -> None:
+    whole = disk.write_whole
+
+    def full(path: str, data: bytes) -> None:
+        if path.endswith("-offset-checkpoint") and "/" not in path:
+            raise OSError(errno.ENOSPC, "no space left on the disk", path)
+        whole(path, data)
+
+    patch.setattr(disk, "write_whole", full)
 
 
 def directories(house: House) -> list[str]:
@@ -334,6 +347,41 @@ def test_directories_nobody_claims_are_kept_as_strays(
     assert stray in again.disk.names("")
 
 
+def test_nobody_is_served_before_the_strays_names_are_on_the_disk() -> None:
+    """A power cut would bring the directory back under the name that a new topic may have by then."""
+    disks = [MemoryDisk(NOW_MS), MemoryDisk(NOW_MS)]
+    for disk in disks:
+        disk.put("gone-0/00000000000000000000.log", b"of Kafka before 2.8")
+    again = House(disks[0], others=disks[1:])
+    names = [effect for effect in again.started if isinstance(effect, Flush)]
+    assert [one.log_dir for one in names] == [0, 1]
+    for one in names:
+        assert str(one.directory).startswith("gone-0.")
+        assert one.directory in again.disk_of(one.log_dir).names("")
+        assert not again.table.is_open
+        again.flush([one], error="EIO" if one.log_dir else None)
+    assert again.table.is_open
+
+
+def test_what_could_not_be_set_aside_is_not_a_new_topics(house: House) -> None:
+    house.create("t")
+    append(house, "t")
+    house.disk.remove("t-0/partition.metadata")
+    disk = house.disk.copy()
+
+    def refused(old: str, new: str) -> None:
+        raise OSError(errno.EIO, "the disk refuses", old)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(disk, "rename", refused)
+        again = House(disk, shutdown=Shutdown.KILLED)
+    assert directories(again) == ["t-0"]
+    again.create("t", topic_id=topic_id_of(99))
+    assert again.leader("t").log.end_offset == 0
+    (stray,) = (name for name in directories(again) if name.endswith("-stray"))
+    assert disk.size_bytes(f"{stray}/00000000000000000000.log") > 0
+
+
 def test_a_directory_of_another_topic_of_this_name_is_a_stray(house: House) -> None:
     house.create("t")
     append(house, "t")
@@ -369,6 +417,33 @@ def test_a_predecessors_checkpoints_are_forgotten_however_often_the_new_log_is_r
         after = again.restarted(Shutdown.KILLED, disk=disk.copy()).leader("t").log
         assert (after.start_offset, after.end_offset) == (0, 1)
     assert refused >= 3
+
+
+def test_who_comes_after_a_deleted_topic_is_not_served_while_a_checkpoint_speaks_of_that(
+    house: House,
+) -> None:
+    """The disk is full for checkpoints and takes appends; the process is killed at any moment."""
+    house.create("t")
+    for _ in range(5):
+        append(house, "t")
+    house.write(house.table.delete_before({TopicPartition("t", 0): 4}))
+    with pytest.MonkeyPatch.context() as patch:
+        refuse_checkpoints(patch, house.disk)
+        house.delete("t")
+        house.create("t", topic_id=topic_id_of(99))
+        assert house.table.leader("t", 0) is ErrorCode.KAFKA_STORAGE_ERROR
+        tick_until(house, house.now_ms + 5_000)
+        assert house.table.leader("t", 0) is ErrorCode.KAFKA_STORAGE_ERROR
+        killed = house.disk.copy()
+        refuse_checkpoints(patch, killed)
+        again = house.restarted(Shutdown.KILLED, disk=killed)
+        assert again.table.leader("t", 0) is ErrorCode.KAFKA_STORAGE_ERROR
+        patch.undo()
+    for one in (house, again):
+        tick_until(one, one.now_ms + 70_000)
+        append(one, "t")
+        after = one.restarted(Shutdown.KILLED).leader("t").log
+        assert (after.start_offset, after.end_offset) == (0, 1)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"rubbish"])
