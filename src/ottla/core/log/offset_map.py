@@ -99,10 +99,9 @@ class OffsetMap:
             buckets = by_size[size] or self._buckets_of(size)
             bucket = buckets[hash(key) % count]
             at = bucket.find(key)
+            # Inside an entry, or across two of them, it is none.
             while at > 0 and at % (size + _OFFSET_BYTES):
-                at = bucket.find(
-                    key, at + 1
-                )  # that was the end of an entry and the next one's start
+                at = bucket.find(key, at + 1)
             if at >= 0:
                 _put_offset(bucket, at + size, offset)
             else:
@@ -159,11 +158,16 @@ class OffsetMap:
         """Mark about so many survivors. False: all are."""
         marks, start, shift = self._marks, self._start, self._shift
         marked = 0
-        for offsets in islice(self._unmarked, count // _KEYS_PER_BUCKET + 1):
+        for offsets in islice(self._unmarked, self._buckets_of_keys(count)):
             marked += 1
             for (offset,) in offsets:
                 marks[(offset - start) >> shift] = 1
         return marked > 0
+
+    def _buckets_of_keys(self, count: int) -> int:
+        """How many buckets hold about so many keys, or are as much work."""
+        lists = sum(1 for keys in self._counts if keys)
+        return min(count, count * lists * self._bucket_count // max(1, self.key_count) + 1)
 
     def any_survives(self, start: int, end: int) -> bool:
         """May the newest record of a key be in start..end? If so this is true, and hardly ever else."""
@@ -175,6 +179,6 @@ class OffsetMap:
         """Forget about so many keys. False: all are forgotten."""
         for buckets in self._by_size:
             if buckets:
-                del buckets[-(count // _KEYS_PER_BUCKET + 1) :]
+                del buckets[-self._buckets_of_keys(count) :]
                 return True
         return False
