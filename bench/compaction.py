@@ -87,7 +87,8 @@ def throughput(total_bytes: int, record_bytes: int) -> None:
         cpu_s = time.process_time()
         while (found := cleanable(log, log.end_offset, NOW_MS)) is not None:
             rounds += 1
-            compaction = Compaction(disk, log, found, OffsetMap(BUFFER_BYTES, 0.9), NOW_MS)
+            offset_map = OffsetMap(BUFFER_BYTES, 0.9, found.offset_count)
+            compaction = Compaction(disk, log, found, offset_map, NOW_MS)
             steps = compaction.steps()
             at_s = time.perf_counter()
             for _ in steps:

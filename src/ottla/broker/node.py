@@ -22,6 +22,7 @@ from ottla.core.controller.brokers import decide_lost_directory, decide_places
 from ottla.core.controller.controller import Controller
 from ottla.core.controller.topics import TopicDefaults
 from ottla.core.controller.wanted import provide_topics
+from ottla.core.deadline import earliest
 from ottla.core.effect import COMPACTION, METADATA_PARTITION, Effect, Reconfigure
 from ottla.core.event import Disconnected, Event, Flushed, Received, Ticked
 from ottla.core.group.group import Groups
@@ -124,8 +125,7 @@ class Node:
 
     def next_deadline_ms(self) -> int | None:
         """When `Ticked` is wanted next; None: never."""
-        due_ms = (self.waiting.next_ms(), self.replicas.next_ms(), self.groups.next_ms())
-        return min((one for one in due_ms if one is not None), default=None)
+        return earliest(self.waiting.next_ms(), self.replicas.next_ms(), self.groups.next_ms())
 
     def stop(self, now_ms: int) -> list[Effect]:
         """Nothing new is decided any more; what is written goes to the disk. Then `close`."""

@@ -1,7 +1,8 @@
 """When somebody must be woken: one heap of deadlines, so that the shell sleeps until `next_ms()`.
 
 A key has at most one deadline; setting it again moves it, and a moved or canceled entry stays in the
-heap until it surfaces, where it is recognized by its age and dropped.
+heap until it surfaces, where it is recognized and dropped. What lies on top always stands: the shell
+asks after every turn, and most turns change nothing.
 """
 
 import heapq
@@ -14,45 +15,59 @@ K = TypeVar("K", bound=Hashable)
 class Deadlines(Generic[K]):
     """Keys and when they are due, in milliseconds of the node's clock."""
 
-    __slots__ = ("_due_ms", "_heap", "_turn")
+    __slots__ = ("_heap", "_standing", "_turn")
 
     def __init__(self) -> None:
         self._heap: list[tuple[int, int, K]] = []
-        self._due_ms: dict[K, tuple[int, int]] = {}
-        self._turn = (
-            0  # breaks ties in the order of setting, and tells live entries from stale ones
-        )
+        self._standing: dict[K, tuple[int, int, K]] = {}
+        self._turn = 0  # breaks ties in the order of setting
 
     def set(self, key: K, at_ms: int) -> None:
         self._turn += 1
-        self._due_ms[key] = (at_ms, self._turn)
-        heapq.heappush(self._heap, (at_ms, self._turn, key))
-        if len(self._heap) > 64 and len(self._heap) > 4 * len(self._due_ms):
-            self._heap = [(at, turn, k) for k, (at, turn) in self._due_ms.items()]
+        entry = (at_ms, self._turn, key)
+        moved = self._standing.get(key)
+        self._standing[key] = entry
+        heapq.heappush(self._heap, entry)
+        if len(self._heap) > 64 and len(self._heap) > 4 * len(self._standing):
+            self._heap = list(self._standing.values())
             heapq.heapify(self._heap)
+        elif moved is self._heap[0]:
+            self._surface()
 
     def cancel(self, key: K) -> None:
         """Fine when there is none."""
-        self._due_ms.pop(key, None)
+        canceled = self._standing.pop(key, None)
+        if canceled is not None and canceled is self._heap[0]:
+            self._surface()
+
+    def _surface(self) -> None:
+        """Drop what lies on top and stands no more."""
+        heap, standing = self._heap, self._standing
+        while heap and standing.get(heap[0][2]) is not heap[0]:
+            heapq.heappop(heap)
 
     def next_ms(self) -> int | None:
         """When the earliest is due; None when nothing is."""
-        heap = self._heap
-        while heap:
-            at_ms, turn, key = heap[0]
-            if self._due_ms.get(key) == (at_ms, turn):
-                return at_ms
-            heapq.heappop(heap)
-        return None
+        return self._heap[0][0] if self._heap else None
 
     def due(self, now_ms: int) -> list[K]:
         """Take out all keys whose time has come, earliest first."""
         keys: list[K] = []
-        while (at_ms := self.next_ms()) is not None and at_ms <= now_ms:
-            _, _, key = heapq.heappop(self._heap)
-            del self._due_ms[key]
+        while self._heap and self._heap[0][0] <= now_ms:
+            key = self._heap[0][2]
             keys.append(key)
+            del self._standing[key]
+            self._surface()
         return keys
 
     def __len__(self) -> int:
-        return len(self._due_ms)
+        return len(self._standing)
+
+
+def earliest(*times_ms: int | None) -> int | None:
+    """The least of these; None where all are."""
+    found: int | None = None
+    for at_ms in times_ms:
+        if at_ms is not None and (found is None or at_ms < found):
+            found = at_ms
+    return found

@@ -169,8 +169,7 @@ def record_size_max(key: bytes | None, value: bytes | None, headers: Headers = (
 
 
 def assemble(
-    payload: bytes,
-    *,
+    *payload: bytes,
     attributes: int,
     last_offset_delta: int,
     base_timestamp: int,
@@ -184,40 +183,10 @@ def assemble(
 ) -> bytearray:
     """Header and checksum around record bytes that are already encoded (and compressed).
 
-    Compaction uses it for batches whose offsets have gaps, and for empty ones that keep a
-    producer's state.
+    They may come in pieces, which are copied once. Compaction uses it for batches whose offsets have
+    gaps, and for empty ones that keep a producer's state.
     """
-    return assemble_pieces(
-        [payload],
-        attributes=attributes,
-        last_offset_delta=last_offset_delta,
-        base_timestamp=base_timestamp,
-        max_timestamp=max_timestamp,
-        record_count=record_count,
-        base_offset=base_offset,
-        leader_epoch=leader_epoch,
-        producer_id=producer_id,
-        producer_epoch=producer_epoch,
-        base_sequence=base_sequence,
-    )
-
-
-def assemble_pieces(
-    pieces: Iterable[bytes],
-    *,
-    attributes: int,
-    last_offset_delta: int,
-    base_timestamp: int,
-    max_timestamp: int,
-    record_count: int,
-    base_offset: int = 0,
-    leader_epoch: int = -1,
-    producer_id: int = -1,
-    producer_epoch: int = -1,
-    base_sequence: int = -1,
-) -> bytearray:
-    """As `assemble`; the record bytes come in pieces, which are copied once."""
-    batch = bytearray().join((_NO_HEADER_YET, *pieces))
+    batch = bytearray().join((_NO_HEADER_YET, *payload))
     header = (
         base_offset,
         len(batch) - LOG_OVERHEAD_BYTES,

@@ -8,7 +8,7 @@ timestamps written anew, by `rebased_untrusted`.
 Elsewhere: what is done with the answers, `core/log/compaction.py`; the layout, `record.py`.
 """
 
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable
 from typing import NamedTuple
 
 from ottla.errors import RemoteProtocolError
@@ -25,18 +25,14 @@ class Sifted(NamedTuple):
     has_tombstone: bool
 
 
-def index_untrusted(
-    data: bytes,
-    count: int,
-    base_offset: int,
-    latest: MutableMapping[bytes, int],
-    short_bytes_max: int,
-    digest: Callable[[bytes], bytes],
-) -> None:
-    """Note the offset of every record that has a key; keys above `short_bytes_max` as digests.
+def keys_untrusted(data: bytes, count: int, base_offset: int) -> tuple[list[bytes], list[int]]:
+    """Key and offset of every record that has a key, in order.
 
     Hot, hence a plain loop over bytes.
     """
+    keys: list[bytes] = []
+    offsets: list[int] = []
+    add_key, add_offset = keys.append, offsets.append
     at = 0
     try:
         for _ in range(count):
@@ -70,27 +66,27 @@ def index_untrusted(
             else:
                 size, at = unsigned(data, at, 5)
             if not size & 1:
-                size >>= 1
-                key = data[at : at + size]
-                latest[key if size <= short_bytes_max else digest(key)] = base_offset + (delta >> 1)
+                add_key(data[at : at + (size >> 1)])
+                add_offset(base_offset + (delta >> 1))
             at = end
     except IndexError as error:
         raise RemoteProtocolError(f"one of {count:,} records is cut") from error
     if at != len(data):
         raise RemoteProtocolError(f"{count:,} records do not end where their batch does")
+    return keys, offsets
 
 
 def sift_untrusted(
     data: bytes,
     count: int,
     base_offset: int,
-    latest: Mapping[bytes, int],
-    short_bytes_max: int,
-    digest: Callable[[bytes], bytes],
+    newest: Callable[[bytes], int],
     *,
     drop_tombstones: bool,
 ) -> Sifted:
     """Leave out what has a newer record of its key, or no key at all, and tombstones if told so.
+
+    `newest`: the offset of the newest record of a key, as far as known, else less than any.
 
     Longer than a screen on purpose: hot, one plain loop over bytes.
     """
@@ -99,7 +95,6 @@ def sift_untrusted(
     run_at = -1  # where a run of records begins that stay
     delta_max = -(1 << 65)
     has_tombstone = False
-    get = latest.get
     try:
         for _ in range(count):
             start = at
@@ -137,9 +132,7 @@ def sift_untrusted(
             stays = False
             if not size & 1:
                 size >>= 1
-                key = data[at : at + size]
-                newest = get(key if size <= short_bytes_max else digest(key), -1)
-                if base_offset + (delta >> 1) >= newest:
+                if base_offset + (delta >> 1) >= newest(data[at : at + size]):
                     stays = True
                     if data[at + size] & 1:  # the value's length is negative: null
                         if drop_tombstones:

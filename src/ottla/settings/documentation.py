@@ -77,7 +77,7 @@ BROKER: Final[Mapping[str, str]] = {
     "port 0 any free port.",
     "log.cleaner.backoff.ms": "How long compaction waits when there is nothing to do.",
     "log.cleaner.dedupe.buffer.size": "The memory for the keys of a log while it is compacted: about "
-    "200 bytes each, where Kafka takes 24. A log with more keys is compacted in several rounds.",
+    "25 to 50 bytes each, where Kafka takes 24. A log with more keys is compacted in several rounds.",
     "log.cleaner.enable": "Whether logs are compacted at all.",
     "log.cleaner.io.buffer.load.factor": "The share of that memory that is used.",
     "log.cleaner.io.max.bytes.per.second": "What compaction may read and write, taken together.",

@@ -92,7 +92,7 @@ def _changes_of_mind(chance: Random, administrator: int, topic: str, end_us: int
 def _settings(chance: Random) -> dict[str, str]:
     settings = {"log.cleaner.backoff.ms": "50"}
     if chance.random() < 0.3:
-        settings["log.cleaner.dedupe.buffer.size"] = str(chance.choice((1_000, 2_000)))
+        settings["log.cleaner.dedupe.buffer.size"] = str(chance.choice((300, 500)))
     return settings
 
 

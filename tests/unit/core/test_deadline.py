@@ -1,6 +1,8 @@
 """Deadlines come out in order, once, and only if they still stand."""
 
-from ottla.core.deadline import Deadlines
+from random import Random
+
+from ottla.core.deadline import Deadlines, earliest
 
 
 def test_what_is_due_comes_out_earliest_first_and_once() -> None:
@@ -45,3 +47,33 @@ def test_moving_one_deadline_a_million_times_holds_no_memory() -> None:
         deadlines.set("a", at_ms)
     assert len(deadlines._heap) <= 65
     assert deadlines.due(10_000) == ["a"]
+
+
+def test_the_next_one_is_right_whatever_was_set_moved_and_canceled() -> None:
+    chance = Random(5)
+    deadlines: Deadlines[int] = Deadlines()
+    standing: dict[int, int] = {}
+    now_ms = 0
+    for _ in range(5_000):
+        key = chance.randrange(40)
+        match chance.randrange(5):
+            case 0 | 1 | 2:
+                standing[key] = now_ms + chance.randrange(100)
+                deadlines.set(key, standing[key])
+            case 3:
+                standing.pop(key, None)
+                deadlines.cancel(key)
+            case _:
+                now_ms += chance.randrange(10)
+                due = deadlines.due(now_ms)
+                assert set(due) == {one for one, at_ms in standing.items() if at_ms <= now_ms}
+                assert [standing[one] for one in due] == sorted(standing[one] for one in due)
+                for one in due:
+                    del standing[one]
+        assert deadlines.next_ms() == min(standing.values(), default=None)
+        assert len(deadlines) == len(standing)
+
+
+def test_the_earliest_of_several() -> None:
+    assert earliest(None, 7, 0, None, 3) == 0
+    assert earliest(None, None) is None

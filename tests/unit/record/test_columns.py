@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from ottla.record.builder import BatchBuilder, assemble_pieces, stamp_producer
+from ottla.record.builder import BatchBuilder, assemble, stamp_producer
 from ottla.record.columns import encode_columns, lengths_of
 from ottla.record.record import Headers
 
@@ -35,8 +35,8 @@ def by_columns(rows: list[Row]) -> bytes:
         timestamps,
     )
     return bytes(
-        assemble_pieces(
-            pieces,
+        assemble(
+            *pieces,
             attributes=0,
             last_offset_delta=len(rows) - 1,
             base_timestamp=rows[0][0],

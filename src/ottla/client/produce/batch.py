@@ -18,7 +18,7 @@ from typing import Final, NamedTuple, final
 from ottla.client.produce.fate import NO_OFFSET, Delivered
 from ottla.errors import ApiError, LocalProtocolError, OttlaError
 from ottla.record.batch import Batch
-from ottla.record.builder import assemble_pieces, stamp_producer
+from ottla.record.builder import assemble, stamp_producer
 from ottla.record.columns import Lengths, encode_columns, lengths_of
 from ottla.record.compress import NONE, compress
 from ottla.record.record import Headers, records_untrusted
@@ -234,8 +234,8 @@ class RecordBatch:
             small = compress(codec, whole, level)
             self.ratio = len(small) / len(whole)
             pieces = (small,)
-        self.built = assemble_pieces(
-            pieces,
+        self.built = assemble(
+            *pieces,
             attributes=codec,
             last_offset_delta=self.record_count - 1,
             base_timestamp=self.timestamps[0][1],

@@ -23,7 +23,7 @@ from ottla import probe
 from ottla.core.log.cleaned_transactions import CleanedTransactions
 from ottla.core.log.dirty import Cleanable, groups
 from ottla.core.log.log import Log
-from ottla.core.log.offset_map import SHORT_KEY_BYTES_MAX, OffsetMap, digest
+from ottla.core.log.offset_map import OffsetMap
 from ottla.core.log.segment import CLEANED, SWAP, CorruptSegment, Entry, Segment
 from ottla.core.port import Disk, File
 from ottla.errors import RemoteProtocolError
@@ -36,11 +36,11 @@ from ottla.record.batch import (
 from ottla.record.builder import assemble
 from ottla.record.compress import NONE, compress
 from ottla.record.record import payload_untrusted
-from ottla.record.sift import index_untrusted, rebased_untrusted, sift_untrusted
+from ottla.record.sift import keys_untrusted, rebased_untrusted, sift_untrusted
 from ottla.types import NO_TIMESTAMP
 
 _BATCH_COST: Final = 5_000
-_RECORD_COST: Final = 700
+_RECORD_COST: Final = 1_000
 _KEYS_AT_ONCE: Final = 5_000
 _DECOMPRESSED_BYTES_MAX: Final = 256 * 1024 * 1024
 _WRITTEN_BYTES: Final = 256 * 1024
@@ -140,7 +140,7 @@ class Compaction:
         reaching = [one for one in aborted if one.last_offset >= self._first_dirty]
         yield from self._note_keys(below, bases, CleanedTransactions(reaching))
         self._map.seal(self._map_start, self._mapped_end)
-        self.keys = len(self._map.latest)
+        self.keys = self._map.key_count
         while self._map.mark(_KEYS_AT_ONCE):
             yield 0
         count = sum(one.base_offset < self._mapped_end for one in below)
@@ -218,14 +218,7 @@ class Compaction:
         elif not transactions.goes(batch) and batch.record_count:
             if not self._map.has_room(batch.record_count):
                 return False
-            index_untrusted(
-                _payload(batch),
-                batch.record_count,
-                batch.base_offset,
-                self._map.latest,
-                SHORT_KEY_BYTES_MAX,
-                digest,
-            )
+            self._map.note(*keys_untrusted(_payload(batch), batch.record_count, batch.base_offset))
             self._cost += _RECORD_COST * batch.record_count
         return True
 
@@ -328,9 +321,7 @@ class Compaction:
             payload,
             batch.record_count,
             batch.base_offset,
-            self._map.latest,
-            SHORT_KEY_BYTES_MAX,
-            digest,
+            self._map.newest,
             drop_tombstones=(horizon_ms is not None and horizon_ms <= self._started_ms)
             or (bool(probe.MUTANTS) and probe.mutant("KIP534-tombstone-goes-at-once")),
         )

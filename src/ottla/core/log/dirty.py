@@ -34,6 +34,10 @@ class Cleanable:
     is_overdue: bool  # something in it is older than max.compaction.lag.ms
 
     @property
+    def offset_count(self) -> int:
+        return self.end_offset - self.first_dirty_offset
+
+    @property
     def ratio(self) -> float:
         total_bytes = self.clean_bytes + self.cleanable_bytes
         return self.cleanable_bytes / total_bytes if total_bytes else 0.0

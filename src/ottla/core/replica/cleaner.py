@@ -125,7 +125,9 @@ class Cleaner:
         if not _is_compacted(leader):
             return Turn(now_ms)
         settings = self._settings
-        offset_map = OffsetMap(settings.cleaner_dedupe_bytes, settings.cleaner_load_factor)
+        offset_map = OffsetMap(
+            settings.cleaner_dedupe_bytes, settings.cleaner_load_factor, found.offset_count
+        )
         self._leader = leader
         self._round = Compaction(
             self._dirs[leader.log_dir].disk, leader.log, found, offset_map, now_ms

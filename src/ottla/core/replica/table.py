@@ -21,7 +21,7 @@ from enum import Enum, auto
 from typing import Final, final
 
 from ottla import probe
-from ottla.core.deadline import Deadlines
+from ottla.core.deadline import Deadlines, earliest
 from ottla.core.effect import STRAYS, Effect, Flush
 from ottla.core.log.aborted_index import AbortedTransaction
 from ottla.core.log.checkpoint import CLEANED_OFFSETS, LOG_STARTS, RECOVERY_POINTS
@@ -513,9 +513,12 @@ class ReplicaTable:
     # --- recurring work ---------------------------------------------------------------------------
 
     def next_ms(self) -> int | None:
-        all_ms = (one.next_ms() for one in (self._deadlines, self._removals, self.moves))
-        due_ms = (*all_ms, self._openings.next_ms())
-        return min((one for one in due_ms if one is not None), default=None)
+        return earliest(
+            self._deadlines.next_ms(),
+            self._removals.next_ms(),
+            self._openings.next_ms(),
+            self.moves.next_ms(),
+        )
 
     def tick(self, now_ms: int) -> list[Effect]:
         self._openings.now_ms = now_ms

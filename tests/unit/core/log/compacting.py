@@ -8,7 +8,7 @@ from ottla.aio.disk import RealDisk
 from ottla.core.log.compaction import Compaction, Sync
 from ottla.core.log.dirty import cleanable
 from ottla.core.log.log import Log
-from ottla.core.log.offset_map import ENTRY_BYTES, OffsetMap
+from ottla.core.log.offset_map import ENTRY_BYTES_MAX, OffsetMap
 from ottla.record.batch import Batch
 from ottla.record.builder import BatchBuilder
 from ottla.record.control import transaction_marker
@@ -93,7 +93,8 @@ def clean(
     found = cleanable(log, end, now_ms)
     if found is None:
         return 0
-    compaction = Compaction(disk, log, found, OffsetMap(keys_max * ENTRY_BYTES, 1.0), now_ms)
+    offset_map = OffsetMap(keys_max * ENTRY_BYTES_MAX, 1.0, found.offset_count)
+    compaction = Compaction(disk, log, found, offset_map, now_ms)
     compaction.step_cost = 1
     steps = 0
     for step in compaction.steps():

@@ -46,7 +46,9 @@ class World:
         """One round; `contents` collects what the log holds after each step that changes it."""
         found = cleanable(self.log, self.log.end_offset, NOW_MS)
         assert found is not None
-        compaction = Compaction(self.disk, self.log, found, OffsetMap(1 << 20, 0.9), NOW_MS)
+        compaction = Compaction(
+            self.disk, self.log, found, OffsetMap(1 << 20, 0.9, found.offset_count), NOW_MS
+        )
         compaction.step_cost = 1
         for step in compaction.steps():
             if isinstance(step, Sync):
