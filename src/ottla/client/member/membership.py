@@ -133,7 +133,8 @@ class Membership:
         self._wanted: frozenset[str] = frozenset()
         self._watched: dict[str, int] | None = None
         """The leader's: partitions of the topics that members want, as it assigned them."""
-        self._assignment: tuple[TopicPartition, ...] | None = None
+        self.assignment: tuple[TopicPartition, ...] | None = None
+        """The partitions of this generation, until they are taken."""
         self.phase = Phase.OUT
         self.coordinator: int | None = None
         self.generation_id = NO_GENERATION
@@ -186,7 +187,7 @@ class Membership:
 
     def rejoin(self, reason: str) -> None:
         """Begin a round as soon as the owner is prepared, after the one that is under way."""
-        if self.phase is Phase.MEMBER and self._assignment is None:
+        if self.phase is Phase.MEMBER and self.assignment is None:
             self.phase = Phase.PREPARE
             self._reason = reason
         elif self.phase in (Phase.MEMBER, Phase.JOIN, Phase.ASSIGN, Phase.SYNC):
@@ -201,8 +202,8 @@ class Membership:
         self.phase = Phase.JOIN
 
     def take_assignment(self) -> tuple[TopicPartition, ...] | None:
-        """The partitions of this generation, once; the owner begins and ends reading accordingly."""
-        taken, self._assignment = self._assignment, None
+        """`assignment`, once: the owner has begun and ended reading accordingly."""
+        taken, self.assignment = self.assignment, None
         if taken is not None and self._again is not None:
             self.rejoin(self._again)
         return taken
@@ -355,8 +356,8 @@ class Membership:
         if answer.error_code != ErrorCode.NONE:
             self._round_refused(answer.error_code, now_ms)
             return
-        self._assignment = assigned_untrusted(answer.assignment)
-        self._previous, self._previous_generation = self._assignment, self.generation_id
+        self.assignment = assigned_untrusted(answer.assignment)
+        self._previous, self._previous_generation = self.assignment, self.generation_id
         self._joined = ()
         self._reason = ""
         self.rebalances += 1
@@ -525,7 +526,7 @@ class Membership:
         self.generation_id = NO_GENERATION
         self._previous_generation = NO_GENERATION
         self._is_lost = True
-        self._assignment = None
+        self.assignment = None
         self._round = self._again = None
         self.must_know = frozenset()
         self.phase = Phase.PREPARE
