@@ -18,7 +18,7 @@ from collections.abc import Callable, Container
 from typing import Final, final
 
 from ottla.backoff import Backoff
-from ottla.client.metadata import Address, ClusterView, LeaderHint
+from ottla.client.metadata import Address, ClusterView, LeaderHint, told_address
 from ottla.client.produce.accumulator import Accumulator
 from ottla.client.produce.batch import NOBODY, Identity, RecordBatch
 from ottla.client.produce.fate import DeliveryTimedOut, ProducerFenced
@@ -41,7 +41,6 @@ from ottla.wire.message.produce import (
 )
 
 _EPOCH_MAX: Final = 32_767
-_PORT_MAX: Final = 65_535
 _STORED: Final = frozenset({ErrorCode.NONE, ErrorCode.DUPLICATE_SEQUENCE_NUMBER})
 """A duplicate is an acknowledgment that was lost once."""
 _TOO_LARGE: Final = frozenset({ErrorCode.MESSAGE_TOO_LARGE, ErrorCode.RECORD_LIST_TOO_LARGE})
@@ -157,8 +156,8 @@ class Sender:
                     LeaderHint(lane.topic, lane.partition, leader.leader_id, leader.leader_epoch)
                 )
         for node in response.node_endpoints:
-            if node.host and 0 < node.port <= _PORT_MAX:
-                self.hinted[node.node_id] = Address(node.host, node.port)
+            if (address := told_address(node.host, node.port)) is not None:
+                self.hinted[node.node_id] = address
 
     def lost(self, sent: Outgoing, reason: str, now_ms: float) -> None:
         """No answer came, or none that made sense: whether the batches are stored is not known."""
