@@ -305,9 +305,9 @@ class Client:
     def untrack(self, topics: Iterable[str]) -> None:
         self._picture.topics.difference_update(topics)
 
-    def track_all(self, wanted: bool) -> None:
+    def track_all(self, who: object, wanted: bool) -> None:
         """As `track`, with all topics there are: for who subscribes to a pattern."""
-        self._picture.wants_all = wanted
+        self._picture.want_all(who, wanted)
 
     def mark_stale(self) -> None:
         """An answer has shown that the picture is out of date: it is asked for again soon, once for

@@ -122,8 +122,7 @@ class Consumer:
             self._is_closed = True
             self._handing.clear()
             self._forget_cluster()
-            if self._interest.pattern is not None:
-                self._client.track_all(False)
+            self._client.track_all(self, False)
             self._wake()
             await self._errands.close()
             await self._fetching.close()
@@ -162,7 +161,7 @@ class Consumer:
         self._interest.subscribe(topics, pattern, self._client.cluster)
         if self._rounds is not None:
             self._rounds.listener = listener
-        self._client.track_all(pattern is not None)
+        self._client.track_all(self, pattern is not None)
         self._client.track(self._interest.topics or ())
         self._must_ask_topics = True
         self._subscribed()
@@ -173,8 +172,7 @@ class Consumer:
         if self._rounds is not None:
             self._rounds.unsubscribed()
         self._remove(self._reader.places)
-        if self._interest.pattern is not None:
-            self._client.track_all(False)
+        self._client.track_all(self, False)
         self._interest.clear()
         if self._group is not None and self._group.is_member:
             self._group.membership.unsubscribe("the consumer unsubscribed from all topics")

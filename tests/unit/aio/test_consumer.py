@@ -315,6 +315,20 @@ def test_a_pattern_finds_topics_that_come_later(tmp_path: Path) -> None:
     in_world(tmp_path, scenario)
 
 
+def test_whose_pattern_it_is_keeps_finding_topics_whatever_others_subscribe(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        await world.topic("other")
+        async with world.consumer(ALONE) as consumer, world.consumer(ALONE, "other"):
+            consumer.subscribe(pattern="a.*")
+            async with world.consumer(ALONE, "other"):
+                await consumer.poll(50)
+                await world.topic("ab")
+                await world.client.fresh()
+                assert consumer.assignment() == {TopicPartition("ab", 0)}
+
+    in_world(tmp_path, scenario)
+
+
 def test_a_topic_that_grows_is_shared_anew(tmp_path: Path) -> None:
     async def scenario(world: World) -> None:
         await world.topic("t")
