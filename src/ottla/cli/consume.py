@@ -3,7 +3,8 @@
 Values go to standard output as they are, in UTF-8; what is no UTF-8 is replaced. What else is asked
 for stands before the value, in the order and form of Kafka's console consumer. It waits for more
 like that one; Ctrl-C, SIGTERM, a reader that went away (`| head`) and the options for it end it, and
-the exit code is then 0. How many records were printed is said on stderr.
+the exit code is then 0. How many records were printed is said on stderr; so is, if that is a terminal and the
+records go elsewhere, how far it has come.
 
 With `--group` it is a member of that group: it shares the partitions with the others, goes on where the
 group was, and commits what it printed.
@@ -16,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple, final
 
 from ottla.cli.bootstrap import add_bootstrap, complain, run_with_client, whole_number
+from ottla.cli.terminal import Progress
 from ottla.errors import ApiError, ErrorCode, LocalProtocolError, OttlaError
 from ottla.limits import INT_MAX, LONG_MAX
 from ottla.types import TopicPartition
@@ -157,7 +159,8 @@ def run(args: argparse.Namespace) -> int:
     if args.group is not None and (args.partitions or args.offset or args.from_time is not None):
         complain("--group goes on where the group was: without --partition, --offset, --from-time")
         return _USAGE
-    output = Output(args.columns, args.max_messages, sys.stdout.buffer)
+    progress = None if sys.stdout.isatty() else Progress(args.max_messages, "records")
+    output = Output(args.columns, args.max_messages, sys.stdout.buffer, progress)
 
     async def work(client: "Client") -> int:
         _cancel_on_sigterm()
@@ -182,6 +185,7 @@ async def print_records(client: "Client", output: "Output", args: argparse.Names
             try:
                 await _print_all(consumer, output, args)
             finally:
+                output.wipe()
                 print(f"Processed a total of {output.count} messages", file=sys.stderr)
     except asyncio.CancelledError:
         # Ctrl-C or SIGTERM: the way this command usually ends.
@@ -265,6 +269,7 @@ async def _print_all(consumer: "Consumer", output: "Output", args: argparse.Name
             left_ms = min(left_ms, max(1, round(args.timeout_ms - gone_ms)))
         if args.exit and ends is None and consumer.assignment():
             ends = await consumer.end_offsets(consumer.assignment())
+            output.expects(await _distance(consumer, ends))
         try:
             if ends is not None and await _is_at(consumer, ends):
                 return
@@ -277,9 +282,15 @@ async def _print_all(consumer: "Consumer", output: "Output", args: argparse.Name
             if any(output.write(records) for records in found.values()):
                 return
         elif consumer.trouble is not None:
+            output.wipe()
             patience.lose(consumer.trouble)
         else:
             patience.restore()
+
+
+async def _distance(consumer: "Consumer", ends: "dict[TopicPartition, int]") -> int:
+    """Offsets from here to there: so many records, or less where some were compacted away."""
+    return sum([max(0, end - await consumer.position(place)) for place, end in ends.items()])
 
 
 async def _is_at(consumer: "Consumer", ends: "dict[TopicPartition, int]") -> bool:
@@ -352,11 +363,28 @@ def _cancel_on_sigterm() -> None:
 class Output:
     """Records as lines in `file`, standard output. `count`: how many were written."""
 
-    def __init__(self, columns: Sequence[str], count_max: int | None, file: "BinaryIO") -> None:
+    def __init__(
+        self,
+        columns: Sequence[str],
+        count_max: int | None,
+        file: "BinaryIO",
+        progress: Progress | None = None,
+    ) -> None:
         self._file = file
         self._columns = columns
         self._count_max = count_max
+        self._progress = progress
         self.count = 0
+
+    def expects(self, count: int) -> None:
+        """There are so many records at most, if all are wanted."""
+        if self._progress is not None:
+            self._progress.total = count if self._count_max is None else min(count, self._count_max)
+
+    def wipe(self) -> None:
+        """Something else may be printed on the terminal."""
+        if self._progress is not None:
+            self._progress.wipe()
 
     @property
     def left(self) -> int | None:
@@ -378,6 +406,8 @@ class Output:
             os.close(nowhere)
             return True
         self.count += len(records)
+        if self._progress is not None:
+            self._progress.at(self.count)
         return self.count == self._count_max
 
 

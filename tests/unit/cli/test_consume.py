@@ -13,6 +13,7 @@ from ottla.aio.client import Client
 from ottla.aio.producer import Producer
 from ottla.cli import consume
 from ottla.cli.consume import Output, Patience, Start, line, milliseconds
+from ottla.cli.terminal import Progress
 from ottla.client.consume.record import ConsumedRecord, Headers
 from ottla.client.lookup import EARLIEST
 from ottla.client.metadata import Address
@@ -104,6 +105,25 @@ def test_no_more_is_printed_than_asked_for() -> None:
     assert output.left == 1
     assert output.write([fetched(None, b"c"), fetched(None, b"d")])
     assert (buffer.getvalue(), output.count) == (b"a\nb\nc\n", 3)
+
+
+def test_how_far_it_is_is_drawn_until_something_else_is_printed() -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
+    now = 0.0
+    progress = Progress(None, "records", terminal, lambda: now)
+    output = Output((), 6, io.BytesIO(), progress)
+    output.expects(20)
+    output.write([fetched(None, b"v")] * 2)
+    assert terminal.getvalue() == "", "it may be over at once"
+    now = 2.0
+    output.write([fetched(None, b"v")])
+    assert "50 %  3 of 6 records  2/s" in terminal.getvalue()
+    output.wipe()
+    assert terminal.getvalue().endswith("\r\x1b[K")
 
 
 def test_a_broker_that_is_away_is_named_once_and_given_up_after_a_while(
