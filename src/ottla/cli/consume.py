@@ -59,7 +59,6 @@ class Start(NamedTuple):
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = _EPILOG
     parser.add_argument("topic", metavar="TOPIC")
     where = parser.add_mutually_exclusive_group()

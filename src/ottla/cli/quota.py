@@ -21,7 +21,7 @@ _NOUNS: Final = {USER: "user-principal", CLIENT_ID: "client-id", IP: "ip"}
 
 def add_options(action: argparse.ArgumentParser) -> None:
     """The options that make a command one about quotas."""
-    of = action.add_argument_group("quotas (a user and a client id may be given together)")
+    of = action.add_argument_group("or, for quotas (a user and a client id may go together)")
     for option, defaults, metavar in (
         ("--user", "--user-defaults", "NAME"),
         ("--client-id", "--client-defaults", "NAME"),

@@ -393,9 +393,7 @@ def test_a_command_that_fails_refuses_the_start() -> None:
 
 def test_what_nothing_acts_on_yet_is_told() -> None:
     notes = resolve(["ottla.http=off", "group.max.size=3", "num.partitions=3"], {}, None).notes
-    assert notes == (
-        Note("INFO", "accepted, but not in this version yet: group.max.size, ottla.http"),
-    )
+    assert notes == (Note("INFO", "accepted, but not in this version yet: ottla.http"),)
 
 
 def test_a_properties_file_starts_as_it_is(tmp_path: Path) -> None:
