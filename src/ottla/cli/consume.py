@@ -41,7 +41,8 @@ _COLUMNS: Final = ("timestamp", "partition", "offset", "headers", "key")
 _NULL: Final = b"null"
 
 _EPILOG: Final = """\
-It goes on until Ctrl-C, unless --exit, --max-messages or --timeout-ms says when to end.
+It goes on until Ctrl-C, unless --exit, --max-messages or --timeout-ms says when
+to end.
 
 examples:
   ottla consume greetings --from-beginning
@@ -59,6 +60,7 @@ class Start(NamedTuple):
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.usage = "%(prog)s TOPIC [OPTION ...]"
     parser.epilog = _EPILOG
     parser.add_argument("topic", metavar="TOPIC")
     where = parser.add_mutually_exclusive_group()

@@ -29,8 +29,8 @@ _READER_COLUMNS: Final = ("CONSUMER-ID", "HOST", "CLIENT-ID")
 _EPILOG: Final = """\
 examples:
   ottla group list
-  ottla group describe orders-service
-  ottla group reset-offsets orders-service --topic orders --to-earliest --execute
+  ottla group describe shop
+  ottla group reset-offsets shop --topic orders --to-earliest --execute
 """
 
 
