@@ -185,6 +185,9 @@ async def print_records(client: "Client", output: "Output", args: argparse.Names
                 await _begin(client, consumer, args)
             try:
                 await _print_all(consumer, output, args)
+            except Unwritable:
+                await consumer.close(auto_commit=False)  # what came last was not printed
+                raise
             finally:
                 output.wipe()
                 print(f"Processed a total of {output.count} messages", file=sys.stderr)
@@ -318,6 +321,11 @@ async def _explained(consumer: "Consumer", offsets: "Mapping[TopicPartition, int
 
 
 @final
+class Unwritable(OttlaError):
+    """The disk is full, or what else the system says. Nothing of the last records counts as printed."""
+
+
+@final
 class Patience:
     """With brokers that are away: says so once, and gives up where waiting does not help."""
 
@@ -401,15 +409,23 @@ class Output:
             self._file.write(b"".join(lines))
             self._file.flush()
         except BrokenPipeError:
-            # Whoever read has what they wanted. Python flushes once more at its end: to nowhere.
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, sys.stdout.fileno())
-            os.close(nowhere)
+            # Whoever read has what they wanted.
+            _to_nowhere()
             return True
+        except OSError as error:
+            _to_nowhere()
+            raise Unwritable(f"Standard output cannot be written: {error.strerror}") from None
         self.count += len(records)
         if self._progress is not None:
             self._progress.at(self.count)
         return self.count == self._count_max
+
+
+def _to_nowhere() -> None:
+    """Python flushes standard output once more at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def line(record: "ConsumedRecord", columns: Sequence[str]) -> bytes:

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import errno
 import io
 from collections.abc import Sequence
 from pathlib import Path
@@ -179,6 +180,27 @@ async def printed_by(client: Client, args: argparse.Namespace) -> str:
     except OttlaError as error:
         return str(error)
     return buffer.getvalue().decode().replace("\n", " ").strip()
+
+
+def test_what_a_full_disk_did_not_take_is_not_committed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full(io.BytesIO):
+        is_full = True
+
+        def write(self, data: object) -> int:
+            if Full.is_full:
+                Full.is_full = False
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return super().write(data)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(consume, "_to_nowhere", lambda: None)
+    monkeypatch.setattr(io, "BytesIO", Full)
+    line = ["--group", "g", "--from-beginning", "--max-messages", "5"]
+    assert consumed(tmp_path, line, line) == [
+        "Standard output cannot be written: No space left on device",
+        "0 1 2 3 4",
+    ]
 
 
 def test_everything_there_was_is_printed_and_then_it_ends(tmp_path: Path) -> None:
