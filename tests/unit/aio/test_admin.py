@@ -7,6 +7,7 @@ import pytest
 
 from ottla.aio.admin import Admin, error_codes
 from ottla.aio.client import Client
+from ottla.client.metadata import Address
 from ottla.client.options import ConnectionOptions
 from ottla.client.reach import Unreachable
 from ottla.errors import ApiError, ErrorCode
@@ -191,3 +192,16 @@ def test_a_missing_broker_is_told_with_the_reason() -> None:
         await admin.client.close()
 
     Script(0).run(work())
+
+
+def test_a_broker_that_says_nothing_in_time_is_told_with_its_address() -> None:
+    async def work() -> None:
+        server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        async with server:
+            client = Client(ConnectionOptions(bootstrap=(Address("127.0.0.1", port),)))
+            with pytest.raises(Unreachable, match=f"127.0.0.1:{port} .* no answer within 20 ms"):
+                await Admin(client).reach(20)
+            await client.close()
+
+    asyncio.run(asyncio.wait_for(work(), 10))
