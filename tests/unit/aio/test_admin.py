@@ -1,6 +1,7 @@
 """Questions are asked again while an answer only says not here or not yet, and no longer."""
 
 import asyncio
+import socket
 from collections.abc import Coroutine
 
 import pytest
@@ -196,12 +197,10 @@ def test_a_missing_broker_is_told_with_the_reason() -> None:
 
 def test_a_broker_that_says_nothing_in_time_is_told_with_its_address() -> None:
     async def work() -> None:
-        server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
-        port = server.sockets[0].getsockname()[1]
-        async with server:
-            client = Client(ConnectionOptions(bootstrap=(Address("127.0.0.1", port),)))
-            with pytest.raises(Unreachable, match=f"127.0.0.1:{port} .* no answer within 20 ms"):
-                await Admin(client).reach(20)
-            await client.close()
+        with socket.create_server(("127.0.0.1", 0)) as mute:
+            place = Address(*mute.getsockname())
+            async with Client(ConnectionOptions(bootstrap=(place,))) as client:
+                with pytest.raises(Unreachable, match=f"{place} .* no answer within 20 ms"):
+                    await Admin(client).reach(20)
 
     asyncio.run(asyncio.wait_for(work(), 10))
