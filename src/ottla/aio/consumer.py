@@ -105,7 +105,7 @@ class Consumer:
         if self._is_closed:
             return
         try:
-            async with asyncio.timeout(timeout_ms / 1000):
+            async with asyncio.timeout(timeout_ms / 1000) as limit:
                 if self._commits is not None:
                     if auto_commit:
                         await self._commits.automatic_now()
@@ -115,7 +115,9 @@ class Consumer:
                         if self._group.is_member:
                             await self._rounds.give_up("the consumer is being closed")
                     finally:
-                        await self._group.left()
+                        # Also when a listener raised.
+                        if not limit.expired():
+                            await self._group.left()
         except TimeoutError:
             log.warning("the consumer was closed without leaving its group: it took too long")
         finally:

@@ -173,7 +173,7 @@ def test_appending_is_refused_until_the_topic_is_known_and_when_there_is_no_room
         async with script.broker, script.client() as client, Producer(client, options) as producer:
             with pytest.raises(TopicUnknown):
                 producer.append("t", b"a")
-            await producer.topic("t")
+            await producer.topic("t", timeout_ms=10_000)
             kept = producer.append("t", b"a", partition=0)
             with pytest.raises(BufferFull):
                 producer.append("t", b"b", partition=1)
