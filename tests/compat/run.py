@@ -52,10 +52,13 @@ PARTS: Final = ("old", "tools", "files", "tutorials", "secured", "own-tools")
 OURS: Final = "ottla"
 OLD: Final = "apache-2.1"
 OLD_RELEASE: Final = "2.1.1"
-# Libraries of three makes in one group; each names the assignor that it shares with the others.
+# Libraries of three makes in one group; each names the assignor that it shares with the others. The
+# first assigns for all, the second leaves under load: ours takes its turn at each.
 MIXED: Final = {
     "a mixed group": ("java", "confluent-kafka", "kafka-python-3"),
     "a mixed group with ours": ("java", "confluent-kafka", OURS),
+    "a mixed group led by ours": (OURS, "java", "confluent-kafka"),
+    "a mixed group that ours leaves": ("confluent-kafka", OURS, "java"),
 }
 
 
@@ -91,8 +94,9 @@ def main() -> int:
             tables.append(check_parts(storage.TABLE, rows))
         if "own-tools" in wanted and not options.bootstrap:
             tables += check_own_tools(options.against, work)
-        if "tutorials" in wanted and subject == "ottla":
-            tables.append(check_parts(tutorials.TABLE, functools.partial(tutorials.rows, work)))
+        if "tutorials" in wanted and subject in ("ottla", "apache"):
+            rows = functools.partial(tutorials.rows, subject, work)
+            tables.append(check_parts(tutorials.TABLE, rows))
         if "secured" in wanted and subject == "ottla":
             tables.append(check_secured(work))
     except (NotStarted, CannotInstall) as problem:

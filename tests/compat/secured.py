@@ -210,7 +210,11 @@ class Secured:
             sasl = Sasl(mechanism=mechanism, **alice)
             works[f"SASL_PLAINTEXT, {mechanism}"] = ("SASLPLAIN", _sasl(sasl))
             works[f"SASL_SSL, {mechanism}"] = ("SASLTLS", _sasl(sasl, tls))
-        bearer = Sasl(mechanism="OAUTHBEARER", token=lambda: token("alice"))
+        bearer = Sasl(
+            mechanism="OAUTHBEARER",
+            token=lambda: token("alice"),
+            extensions=lambda: {"logicalCluster": "one"},
+        )
         works["SASL_SSL, OAUTHBEARER"] = ("SASLTLS", _sasl(bearer, tls))
         refused: dict[str, tuple[str, Security, str]] = {
             "TLS at a listener without": (
@@ -356,7 +360,7 @@ class Secured:
 
 
 class Provider:
-    """kafka-python's: an object with a method."""
+    """kafka-python's: an object with two methods."""
 
     def __init__(self, sasl: Sasl) -> None:
         self._sasl = sasl
@@ -364,6 +368,9 @@ class Provider:
     def token(self) -> object:
         assert self._sasl.token is not None
         return self._sasl.token()
+
+    def extensions(self) -> object:
+        return self._sasl.extensions()
 
 
 def _arguments(security: Security) -> dict[str, Any]:

@@ -5,6 +5,10 @@ each block of them has a broker of its own, configured as its tutorial says: by 
 the variables of its compose file. A tutorial fails by an exception, a wrong line, or by being slow
 where it would bore: a first group is there within a second when nobody is waited for.
 
+Against Apache Kafka the same Python programs and shell commands run: there they judge `ottla.kafka`,
+and the expectations themselves. What is left out there is Ottla's own (compose files), or a client that
+Apache Kafka 4 has cut off (pykafka).
+
 TLS, several brokers, and containers are other tables' work.
 """
 
@@ -20,6 +24,7 @@ from pathlib import Path
 from typing import Final
 
 import install
+from apache import ApacheKafka
 from broker import ROOT, START_SECONDS_MAX, STOP_SECONDS_MAX, Broker, Process, free_port
 from checks import World, Wrong
 from clients import CLIENTS, REFERENCE
@@ -84,18 +89,31 @@ def served(work: Path, name: str, variables: Mapping[str, str], port: int) -> It
 
 
 @contextmanager
-def ordinary(work: Path, name: str) -> Iterator[Served]:
-    """A broker on another port than 9092, and as it comes otherwise."""
+def ordinary(work: Path, name: str) -> Iterator[Broker]:
+    """Ottla on another port than 9092, and as it comes otherwise."""
     port = free_port()
     variables = {"KAFKA_LISTENERS": f"PLAINTEXT://localhost:{port}", **AT_ONCE}
     with served(work, name, variables, port) as broker:
         yield broker
 
 
+@contextmanager
+def ordinary_apache(work: Path, name: str) -> Iterator[Broker]:
+    broker = ApacheKafka(install.java(), work / name / "data", work / name)
+    broker.format_directory()
+    broker.start()
+    try:
+        yield broker
+    finally:
+        broker.stop()
+
+
 class Tutorials:
     """The rows; each starts what it needs."""
 
-    def __init__(self, work: Path) -> None:
+    def __init__(self, kind: str, work: Path) -> None:
+        self._ordinary = {"ottla": ordinary, "apache": ordinary_apache}[kind]
+        self._ottla = kind == "ottla"
         self._work = work / "tutorials"
         self._work.mkdir(parents=True, exist_ok=True)
 
@@ -111,14 +129,17 @@ class Tutorials:
             rows.append((row, COLUMN, lambda c=client: self.first_join(c)))
         checks: dict[str, Callable[[], str | None]] = {
             "confluent-kafka": self.confluent,
-            "pykafka": self.pykafka,
             "shell": self.shell,
             "shell, a group": self.shell_group,
             "shell, performance": self.performance,
-            "compose: wurstmeister": self.wurstmeister,
-            "compose: cp-kafka 7.3.2": self.confluent_image,
-            "Spark Structured Streaming": self.spark,
         }
+        if self._ottla:
+            checks |= {
+                "pykafka": self.pykafka,
+                "compose: wurstmeister": self.wurstmeister,
+                "compose: cp-kafka 7.3.2": self.confluent_image,
+                "Spark Structured Streaming": self.spark,
+            }
         return [*rows, *((name, COLUMN, check) for name, check in checks.items())]
 
     # ---- Python
@@ -126,7 +147,7 @@ class Tutorials:
     def items(self, client: str) -> None:
         """The consumer ends when nothing came for a second; what it read is committed then."""
         items = [f"{{'item': {number}}}" for number in range(20)]
-        with ordinary(self._work, f"items-{client}") as broker:
+        with self._ordinary(self._work, f"items-{client}") as broker:
             for _ in range(2):
                 self._program(client, "items_producer.py", broker)
                 said = self._program(client, "items_consumer.py", broker).splitlines()
@@ -137,7 +158,7 @@ class Tutorials:
                 raise Wrong(f"read again: {said[:3]}")
 
     def notebook(self, client: str) -> None:
-        with ordinary(self._work, f"notebook-{client}") as broker:
+        with self._ordinary(self._work, f"notebook-{client}") as broker:
             said = self._program(client, "notebook.py", broker)
         for line in (
             r"^future: <(ottla\.)?kafka\.producer\.future\.",
@@ -148,7 +169,7 @@ class Tutorials:
             _must_say(said, f"(?m){line}")
 
     def first_join(self, client: str) -> str:
-        with ordinary(self._work, f"first-join-{client}") as broker:
+        with self._ordinary(self._work, f"first-join-{client}") as broker:
             said = self._program(client, "first_join.py", broker)
         found = _must_say(said, r"joined after ([\d.]+) s")
         if float(found[1]) > JOIN_SECONDS_MAX:
@@ -156,7 +177,7 @@ class Tutorials:
         return found[0]
 
     def confluent(self) -> None:
-        with ordinary(self._work, "confluent") as broker:
+        with self._ordinary(self._work, "confluent") as broker:
             said = self._program("confluent-kafka", "confluent.py", broker)
         for word in ("first", "second", "third"):
             _must_say(said, f"(?m)^Received message: {word}$")
@@ -165,7 +186,7 @@ class Tutorials:
 
     def pykafka(self) -> str:
         interpreter = install.python_environment("pykafka", "pykafka==2.8.0", "python-snappy")
-        with ordinary(self._work, "pykafka") as broker:
+        with self._ordinary(self._work, "pykafka") as broker:
             said = _run([str(interpreter), str(self._printed("pykafka_program.py", broker))])
         for number in range(4):
             _must_say(said, rf"(?m)^{number} b'test message {number**2}'$")
@@ -175,7 +196,7 @@ class Tutorials:
     # ---- shell
 
     def shell(self) -> None:
-        with ordinary(self._work, "shell") as broker:
+        with self._ordinary(self._work, "shell") as broker:
             tools = self._tools(broker)
             topic = ("--topic", "my_awesome_topic")
             said = tools.run("org.apache.kafka.tools.TopicCommand", "--create", *topic)
@@ -201,7 +222,7 @@ class Tutorials:
                 _must_say(said, r"(?m)^Processed a total of 5 messages$")
 
     def shell_group(self) -> None:
-        with ordinary(self._work, "shell-group") as broker:
+        with self._ordinary(self._work, "shell-group") as broker:
             tools = self._tools(broker)
             topic = ("--topic", "quickstart-events")
             consumer = "org.apache.kafka.tools.consumer.ConsoleConsumer"
@@ -220,7 +241,7 @@ class Tutorials:
             )
 
     def performance(self) -> None:
-        with ordinary(self._work, "performance") as broker:
+        with self._ordinary(self._work, "performance") as broker:
             tools = self._tools(broker)
             load = ("--num-records", "5000", "--record-size", "100", "--throughput", "-1")
             address = f"bootstrap.servers={broker.bootstrap}"
@@ -288,7 +309,7 @@ class Tutorials:
     def spark(self) -> str:
         """A stream reads one topic and writes another; a second run goes on at its checkpoint."""
         interpreter, jars = install.spark()
-        with ordinary(self._work, "spark") as broker:
+        with self._ordinary(self._work, "spark") as broker:
             reference = REFERENCE.driver(self._work / "reference")
             reference.aim_at(broker.bootstrap)
             try:
@@ -379,5 +400,6 @@ def _must_say(said: str, pattern: str) -> re.Match[str]:
     return found
 
 
-def rows(work: Path) -> list[Row]:
-    return Tutorials(work).rows()
+def rows(kind: str, work: Path) -> list[Row]:
+    """`kind`: "ottla" or "apache"."""
+    return Tutorials(kind, work).rows()

@@ -72,7 +72,10 @@ class Admin:
                     failures += 1
                     await self.client.pause(failures)
         except TimeoutError:
-            raise problem or ConnectionLost(f"no answer within {bootstrap_ms_max:,} ms") from None
+            if problem is None:
+                asked = ", ".join(map(str, self.client.options.bootstrap))
+                problem = Unreachable(asked, f"no answer within {bootstrap_ms_max:,} ms")
+            raise problem from None
 
     async def any(
         self, request: Message, expects: type[R], *, version_max: int = _ANY_VERSION

@@ -56,7 +56,9 @@ REQUEST_MS_MAX: Final = 30_000
 
 class Lane(Enum):
     """Which of the connections to a broker. It answers each in order, so that what may take long, as
-    a JoinGroup or a Fetch does, must not stand before what is urgent."""
+    a JoinGroup or a Fetch does, must not stand before what is urgent. A broker that wants to be left
+    alone (KIP-219) is, on that connection, and by what any other broker could tell as well; members go
+    on, as in Kafka's clients, or they would lose their sessions."""
 
     DATA = "data"
     """Produce, Fetch, and whatever is asked of one broker."""
@@ -303,9 +305,9 @@ class Client:
     def untrack(self, topics: Iterable[str]) -> None:
         self._picture.topics.difference_update(topics)
 
-    def track_all(self, wanted: bool) -> None:
+    def track_all(self, who: object, wanted: bool) -> None:
         """As `track`, with all topics there are: for who subscribes to a pattern."""
-        self._picture.wants_all = wanted
+        self._picture.want_all(who, wanted)
 
     def mark_stale(self) -> None:
         """An answer has shown that the picture is out of date: it is asked for again soon, once for
@@ -363,7 +365,7 @@ class Client:
 
     async def _any(self) -> Connection:
         """An open connection with nothing under way; a new one if each has."""
-        for (_, lane), connection in self._connections.items():
+        for (address, lane), connection in self._connections.items():
             # One's own lane may be closed by its owner at any time.
             is_shared = isinstance(lane, Lane)
             if (
@@ -371,14 +373,17 @@ class Client:
                 and connection.is_open
                 and connection.has_room
                 and not connection.in_flight
+                and not self._muted_ms(address)
             ):
                 return connection
         known = list(self.cluster.brokers.values())
         random.shuffle(known)
         now_ms = self._now_ms()
-        known.sort(key=lambda address: self._reconnects.wait_ms(address, now_ms))
+        known.sort(key=lambda one: max(self._reconnects.wait_ms(one, now_ms), self._muted_ms(one)))
         failures: dict[Address, OttlaError] = {}
         for address in dict.fromkeys([*known, *self.options.bootstrap]):
+            if (wait_ms := self._muted_ms(address)) > 0:
+                await asyncio.sleep(wait_ms / 1000)
             try:
                 connection = await self._connected(address, Lane.ANY)
             except (Unreachable, ConnectionLost, RemoteProtocolError) as error:
@@ -389,6 +394,12 @@ class Client:
                 self._picture.distrust()
             return connection
         raise _all_of(failures)
+
+    def _muted_ms(self, address: Address) -> float:
+        """How long whoever is asked at this address wants to be left alone, on whichever connection
+        that was said."""
+        said = (one.muted_ms for (place, _), one in self._connections.items() if place == address)
+        return max(said, default=0)
 
     async def _broker(self, broker_id: int, lane: AnyLane) -> Connection:
         address = self.cluster.brokers.get(broker_id)

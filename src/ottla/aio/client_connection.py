@@ -97,6 +97,11 @@ class Connection(asyncio.BufferedProtocol):
             and self._muted_until <= self._loop.time()
         )
 
+    @property
+    def muted_ms(self) -> float:
+        """How long the broker wants to be left alone."""
+        return max(0.0, (self._muted_until - self._loop.time()) * 1000)
+
     # ---- called by the transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final, TypeAlias, final
 
+from ottla.aio.errands import Errands
 from ottla.client.metadata import (
     NOTHING_KNOWN,
     Address,
@@ -51,24 +52,27 @@ class Picture:
         self._pause = pause
         self.view: ClusterView = NOTHING_KNOWN
         self.topics: set[str] = set()
-        self.wants_all = False
+        self._want_all: set[object] = set()
         self.trouble: OttlaError | None = None
         self._listeners: list[Listener] = []
         self._is_distrusted = False
         self._stale = asyncio.Event()
         self._waiting: list[asyncio.Future[ClusterView]] = []
+        self._errands = Errands(self._settle)
         self._keeping: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         if self._keeping is None:
-            self._keeping = asyncio.get_running_loop().create_task(self._keep())
+            self._keeping = self._errands.begin(self._keep())
 
     async def stop(self) -> None:
-        keeping, self._keeping = self._keeping, None
-        if keeping is not None:
-            keeping.cancel()
-            await asyncio.gather(keeping, return_exceptions=True)
+        self._keeping = None
+        await self._errands.close()
         self._settle(OttlaError("this client is closed"))
+
+    def want_all(self, who: object, wanted: bool) -> None:
+        """Not only `topics`, as long as anybody wants that."""
+        (self._want_all.add if wanted else self._want_all.discard)(who)
 
     def mark_stale(self) -> None:
         self._stale.set()
@@ -131,7 +135,7 @@ class Picture:
             self._stale.clear()
             waiting, self._waiting = self._waiting, []
             try:
-                view = await self.refresh(None if self.wants_all else sorted(self.topics))
+                view = await self.refresh(None if self._want_all else sorted(self.topics))
             except OttlaError as error:
                 self.trouble = error
                 failures += 1

@@ -10,15 +10,17 @@ Elsewhere: one commit with its retries, `group_member.py`.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, TypeAlias, final
 
-from ottla.aio.fetching import now_ms
+from ottla.aio.errands import Errands
+from ottla.aio.fetching import AWAY, now_ms
 from ottla.aio.group_member import GroupSide
 from ottla.client.consume.options import ConsumerOptions
 from ottla.client.consume.record import OffsetAndMetadata
 from ottla.client.member.membership import NO_GENERATION
-from ottla.errors import OttlaError
+from ottla.client.member.offsets import CommitFailed
+from ottla.errors import ApiError, Bug, OttlaError
 from ottla.types import TopicPartition
 
 Offsets: TypeAlias = Mapping[TopicPartition, OffsetAndMetadata]
@@ -33,7 +35,8 @@ log = logging.getLogger("ottla.consumer")
 
 @final
 class Commits:
-    """`consumed`: the positions, as far as records are processed."""
+    """`consumed`: the positions, as far as records are processed. `retry_ms`: how soon an automatic
+    commit follows one that could not be made."""
 
     def __init__(
         self,
@@ -41,6 +44,8 @@ class Commits:
         options: ConsumerOptions,
         consumed: Callable[[], Offsets],
         on_change: Callable[[], None],
+        on_bug: Callable[[Bug], None],
+        retry_ms: int,
     ) -> None:
         self._group = group
         self._name = options.group_id
@@ -48,7 +53,8 @@ class Commits:
         self._interval_ms = options.auto_commit_interval_ms
         self._consumed = consumed
         self._on_change = on_change
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._errands = Errands(on_bug)
+        self._retry_ms = retry_ms
         self._callbacks: deque[Callable[[], None]] = deque()
         self._known: dict[TopicPartition, OffsetAndMetadata] = {}
         self._due_ms = now_ms() + self._interval_ms
@@ -68,37 +74,41 @@ class Commits:
         """It is not tried again, so that it cannot come after a later one."""
 
         async def work() -> None:
-            problem: OttlaError | None = None
+            problem: OttlaError | None = CommitFailed(
+                "whether offsets were committed is not known: the consumer was closed before the answer"
+            )
             try:
                 await self._group.commit(offsets, tries=False)
+                problem = None
             except OttlaError as error:
                 problem = error
-            if callback is not None:
-                self._callbacks.append(lambda: callback(offsets, problem))
-                self._on_change()
-            elif problem is not None:
-                log.warning("group %s: %s", self._name, problem)
+            finally:
+                if callback is not None:
+                    self._callbacks.append(lambda: callback(offsets, problem))
+                    self._on_change()
+                elif problem is not None:
+                    log.warning("group %s: %s", self._name, problem)
 
-        self._spawn(work())
+        self._errands.begin(work())
 
     def tick(self) -> None:
-        """The automatic commit, where it is due."""
+        """The automatic commit, where it is due. As `begin`: the next one says what is new by then."""
         now = now_ms()
         if self._is_automatic and now >= self._due_ms:
             self._due_ms = now + self._interval_ms
             if wanted := self._unknown():
-                self._spawn(self._automatic(wanted))
+                self._errands.begin(self._automatic(wanted, tries=False))
 
     async def automatic_now(self) -> None:
         """What was processed is committed, before partitions go. It is tried, not promised."""
         if self._is_automatic:
             await self.settled()
             if wanted := self._unknown():
-                await self._automatic(wanted)
+                await self._automatic(wanted, tries=True)
 
     async def settled(self) -> None:
         """No commit is under way."""
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._errands.settled()
 
     def run_callbacks(self) -> None:
         while self._callbacks:
@@ -112,9 +122,9 @@ class Commits:
         for place in places:
             self._known.pop(place, None)
 
-    def cancel(self) -> None:
-        for task in self._tasks:
-            task.cancel()
+    async def close(self) -> None:
+        """Nothing is under way any more; callbacks are still to be run."""
+        await self._errands.close()
 
     def _unknown(self) -> dict[TopicPartition, OffsetAndMetadata]:
         known = self._known
@@ -124,21 +134,23 @@ class Commits:
             if known.get(place) != offset
         }
 
-    async def _automatic(self, wanted: Offsets) -> None:
+    async def _automatic(self, wanted: Offsets, *, tries: bool) -> None:
         group = self._group
         if group.is_member and group.who.generation_id == NO_GENERATION:
             return
         try:
             async with asyncio.timeout(_AUTO_MS_MAX / 1000):
-                await group.commit(wanted)
+                await group.commit(wanted, tries=tries)
         except TimeoutError:
             log.warning("group %s: offsets were not committed in time", self._name)
         except OttlaError as error:
-            log.warning("group %s: %s", self._name, error)
+            if not tries and _may_pass(error):
+                self._due_ms = min(self._due_ms, now_ms() + self._retry_ms)
+            else:
+                log.warning("group %s: %s", self._name, error)
         else:
             self.note(wanted)
 
-    def _spawn(self, work: Coroutine[object, object, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+
+def _may_pass(error: OttlaError) -> bool:
+    return isinstance(error, AWAY) or (isinstance(error, ApiError) and error.retriable)

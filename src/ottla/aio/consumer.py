@@ -5,8 +5,8 @@ rebalances, with their callbacks, happen inside `poll` and nowhere else (`async 
 partition is taken away while its records are being processed.
 
 What to ask and what an answer means is decided in `client/consume` and `client/member`. The parts are
-`fetching.py`, `group_member.py`, `commits.py` and `rounds.py`; here they are put together. Longer than
-other modules: it is the whole of what a user may call.
+`fetching.py`, `group_member.py`, `commits.py` and `rounds.py`; here they are put together. It is
+all that a user may call, and left whole on purpose.
 """
 
 import asyncio
@@ -15,7 +15,6 @@ from collections.abc import (
     AsyncIterator,
     Awaitable,
     Callable,
-    Coroutine,
     Iterable,
     Mapping,
     Sequence,
@@ -25,6 +24,7 @@ from typing import Final, TypeVar, final
 
 from ottla.aio.client import Client
 from ottla.aio.commits import Commits, Committed, log
+from ottla.aio.errands import Errands
 from ottla.aio.fetching import Fetching, now_ms, wall_ms
 from ottla.aio.group_member import GroupSide
 from ottla.aio.rounds import RebalanceListener, Rounds
@@ -43,7 +43,7 @@ from ottla.client.consume.record import (
 from ottla.client.lookup import EARLIEST, LATEST, NO_OFFSET
 from ottla.client.member.offsets import Fenced
 from ottla.client.metadata import ClusterView
-from ottla.errors import ApiError, ErrorCode, LocalProtocolError, OttlaError
+from ottla.errors import ApiError, Bug, ErrorCode, LocalProtocolError, OttlaError
 from ottla.types import TopicPartition
 
 __all__ = ["Committed", "Consumer", "RebalanceListener"]
@@ -64,19 +64,27 @@ class Consumer:
         self._client = client
         self._options = options
         self._reader = Reader(options, wall_ms, retry_ms=client.options.retry_backoff_ms)
-        self._fetching = Fetching(client, self._reader, self._wake)
+        self._fetching = Fetching(client, self._reader, self._wake, self._broken)
         self._group: GroupSide | None = None
         self._commits: Commits | None = None
         self._rounds: Rounds | None = None
         if options.group_id is not None:
-            self._group = group = GroupSide(client, options, self._wake)
-            self._commits = commits = Commits(group, options, self._consumed, self._wake)
+            self._group = group = GroupSide(client, options, self._wake, self._broken)
+            self._commits = commits = Commits(
+                group,
+                options,
+                self._consumed,
+                self._wake,
+                self._broken,
+                client.options.retry_backoff_ms,
+            )
             self._rounds = Rounds(group, commits, self._reader, self._remove, self._pump)
         self._interest = Interest(exclude_internal=options.exclude_internal_topics)
         self._handing = Handing()
         self._waiter: asyncio.Future[None] | None = None
         self._woken = False
-        self._background: set[asyncio.Task[None]] = set()
+        self._errands = Errands(self._broken)
+        self._bug: Bug | None = None
         self._is_loading = False
         self._must_ask_topics = False
         self._trouble: OttlaError | None = None
@@ -97,32 +105,33 @@ class Consumer:
         if self._is_closed:
             return
         try:
-            async with asyncio.timeout(timeout_ms / 1000):
+            async with asyncio.timeout(timeout_ms / 1000) as limit:
                 if self._commits is not None:
                     if auto_commit:
                         await self._commits.automatic_now()
                     await self._commits.settled()
-                if self._rounds is not None and self._group is not None and self._group.is_member:
-                    await self._rounds.give_up("the consumer is being closed")
-                    if self._group.membership.must_leave is not None:
-                        await self._group.leave()
+                if self._rounds is not None and self._group is not None:
+                    try:
+                        if self._group.is_member:
+                            await self._rounds.give_up("the consumer is being closed")
+                    finally:
+                        # Also when a listener raised.
+                        if not limit.expired():
+                            await self._group.left()
         except TimeoutError:
             log.warning("the consumer was closed without leaving its group: it took too long")
         finally:
             self._is_closed = True
+            self._handing.clear()
             self._forget_cluster()
-            if self._interest.pattern is not None:
-                self._client.track_all(False)
-            tasks = list(self._background)
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            self._client.track_all(self, False)
+            self._wake()
+            await self._errands.close()
             await self._fetching.close()
             if self._group is not None and self._commits is not None:
-                self._commits.cancel()
+                await self._commits.close()
                 await self._group.close()
                 self._commits.run_callbacks()
-            self._wake()
 
     async def __aenter__(self) -> "Consumer":
         await self.start()
@@ -154,7 +163,7 @@ class Consumer:
         self._interest.subscribe(topics, pattern, self._client.cluster)
         if self._rounds is not None:
             self._rounds.listener = listener
-        self._client.track_all(pattern is not None)
+        self._client.track_all(self, pattern is not None)
         self._client.track(self._interest.topics or ())
         self._must_ask_topics = True
         self._subscribed()
@@ -165,8 +174,7 @@ class Consumer:
         if self._rounds is not None:
             self._rounds.unsubscribed()
         self._remove(self._reader.places)
-        if self._interest.pattern is not None:
-            self._client.track_all(False)
+        self._client.track_all(self, False)
         self._interest.clear()
         if self._group is not None and self._group.is_member:
             self._group.membership.unsubscribe("the consumer unsubscribed from all topics")
@@ -230,13 +238,11 @@ class Consumer:
 
     async def __aiter__(self) -> AsyncIterator[ConsumedRecord]:
         """Until the consumer is closed. What was not handed out counts as not processed."""
-        while True:
+        while not self._is_closed:
             records = self._handing.chunk()
             if records is not None:
                 while records:
                     yield records.popleft()
-            elif self._is_closed:
-                return
             else:
                 self._handing.fill(await self.poll(self._options.poll_interval_ms_max // 2))
 
@@ -388,11 +394,12 @@ class Consumer:
 
     async def _poll(self, timeout_ms: int, take: Callable[[], bool]) -> None:
         """Until `take` took something, the time is over, or somebody wakes it."""
-        if self._is_closed:
-            raise LocalProtocolError("this consumer is closed")
+        self._must_be_open()
         until_ms = now_ms() + timeout_ms
         self._rewind()
         while True:
+            if self._is_closed:
+                return
             if self._group is not None and self._group.is_member:
                 self._group.membership.polled(now_ms())
             if self._commits is not None:
@@ -413,6 +420,10 @@ class Consumer:
         self._woken = False
         self._pump()
 
+    def _must_be_open(self) -> None:
+        if self._is_closed:
+            raise LocalProtocolError("this consumer is closed")
+
     def _remove(self, places: frozenset[TopicPartition]) -> None:
         self._reader.remove(places)
         self._handing.drop(places)
@@ -427,8 +438,8 @@ class Consumer:
 
     def _raise_trouble(self) -> None:
         """What no further poll mends is raised by each, the rest once."""
-        if self._fetching.fatal is not None:
-            raise self._fetching.fatal
+        if (fatal := self._bug or self._fetching.fatal) is not None:
+            raise fatal
         trouble, self._trouble = self._trouble, None
         if trouble is not None:
             self._reader.is_due = True
@@ -439,6 +450,10 @@ class Consumer:
             raise trouble
 
     # ---- waiting
+
+    def _broken(self, bug: Bug) -> None:
+        self._bug = bug
+        self._wake()
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
@@ -458,19 +473,14 @@ class Consumer:
             return
         if self._must_ask_topics:
             self._must_ask_topics = False
-            self._spawn(self._ask_topics())
+            self._errands.begin(self._ask_topics())
         if self._group is not None:
             if self._reader.is_due and not self._is_loading:
                 if places := self._reader.awaiting_committed():
                     self._is_loading = True
-                    self._spawn(self._load(self._group, places))
+                    self._errands.begin(self._load(self._group, places))
             self._group.pump()
         self._fetching.pump()
-
-    def _spawn(self, work: Coroutine[object, object, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
 
     async def _bounded(self, work: Awaitable[T], timeout_ms: int | None, what: str) -> T:
         limit_ms = self._client.options.api_ms_max if timeout_ms is None else timeout_ms
@@ -511,16 +521,22 @@ class Consumer:
 
     async def _ask_topics(self) -> None:
         """What is read is known; topics that are not there are made, where that is wanted and done."""
-        names = {place.topic for place in self._reader.places} | (
-            self._interest.topics or frozenset()
-        )
-        try:
-            await self._client.refresh(
-                None if self._interest.pattern is not None else sorted(names),
-                create_missing=self._options.allow_auto_create,
+        failures = 0
+        while True:
+            names = {place.topic for place in self._reader.places} | (
+                self._interest.topics or frozenset()
             )
-        except OttlaError:
-            self._client.mark_stale()
+            try:
+                await self._client.refresh(
+                    None if self._interest.pattern is not None else sorted(names),
+                    create_missing=self._options.allow_auto_create,
+                )
+            except OttlaError:
+                self._client.mark_stale()
+                failures += 1
+                await self._client.pause(failures)
+            else:
+                return
 
     # ---- offsets, inside
 

@@ -1,6 +1,6 @@
 """From an address to a connection that may be used: name, socket, TLS, versions, SASL.
 
-Each address of a name is tried in turn. What goes wrong is told by the stage in which it did, because
+Each address of a name is tried in turn, for its share of the time. What goes wrong is told by the stage in which it did, because
 the same closed socket means a wrong port before TLS and a wrong password after it.
 
 Promise: it takes `connect_ms_max` at most, and leaves nothing open if it fails.
@@ -95,10 +95,11 @@ class _Attempt:
             with_socket = socket.socket(family, kind, protocol)
             try:
                 _prepare(with_socket, self._options)
-                await loop.sock_connect(with_socket, place)
-            except OSError as error:
+                async with asyncio.timeout(self._options.connect_ms_max / len(found) / 1000):
+                    await loop.sock_connect(with_socket, place)
+            except OSError as error:  # a TimeoutError is one
                 with_socket.close()
-                reason = os.strerror(error.errno).lower() if error.errno else str(error)
+                reason = os.strerror(error.errno).lower() if error.errno else self.stage
                 continue
             except BaseException:
                 with_socket.close()

@@ -5,7 +5,6 @@ What no answer came to is the reader's to ask again; here it is only kept, as `t
 wants to say why nothing comes.
 """
 
-import asyncio
 import time
 from collections.abc import Callable
 from typing import Final, final
@@ -18,10 +17,18 @@ from ottla.aio.client import (
     OwnLane,
     Unreachable,
 )
+from ottla.aio.errands import Alarm, Errands
 from ottla.client.consume.fetcher import FetchAsk
 from ottla.client.consume.locator import OffsetsAsk
 from ottla.client.consume.reader import Ask, Reader
-from ottla.errors import ApiError, ErrorCode, LocalProtocolError, OttlaError, RemoteProtocolError
+from ottla.errors import (
+    ApiError,
+    Bug,
+    ErrorCode,
+    LocalProtocolError,
+    OttlaError,
+    RemoteProtocolError,
+)
 from ottla.wire.api import FETCH, LIST_OFFSETS, OFFSET_FOR_LEADER_EPOCH
 from ottla.wire.message.fetch import FetchResponse
 from ottla.wire.message.list_offsets import ListOffsetsResponse
@@ -44,13 +51,19 @@ def wall_ms() -> int:
 class Fetching:
     """`on_change` is called when there may be records, or a trouble, that were not there before."""
 
-    def __init__(self, client: Client, reader: Reader, on_change: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        client: Client,
+        reader: Reader,
+        on_change: Callable[[], None],
+        on_bug: Callable[[Bug], None],
+    ) -> None:
         self._client = client
         self._reader = reader
         self._on_change = on_change
         self._lane = OwnLane()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._timer: asyncio.TimerHandle | None = None
+        self._errands = Errands(on_bug)
+        self._alarm = Alarm(self.pump)
         self._is_closed = False
         self.trouble: OttlaError | None = None
         """Why the last request came to nothing; None: it did not."""
@@ -64,30 +77,16 @@ class Fetching:
         if not reader.is_due and (reader.next_ms is None or reader.next_ms > now):
             return
         for ask in reader.asks(now, self._client.cluster):
-            task = asyncio.get_running_loop().create_task(self._exchange(ask))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._errands.begin(self._exchange(ask))
         if reader.must_refresh:
             self._client.mark_stale()
-        self._set_timer(now)
+        self._alarm.set(None if reader.next_ms is None else reader.next_ms - now)
 
     async def close(self) -> None:
         self._is_closed = True
-        if self._timer is not None:
-            self._timer.cancel()
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        self._alarm.set(None)
+        await self._errands.close()
         await self._client.leave_lane(self._lane)
-
-    def _set_timer(self, now: int) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self._reader.next_ms is not None:
-            wait_seconds = max(1, self._reader.next_ms - now) / 1000
-            self._timer = asyncio.get_running_loop().call_later(wait_seconds, self.pump)
 
     async def _exchange(self, ask: Ask) -> None:
         reader = self._reader

@@ -9,10 +9,11 @@ Elsewhere: rounds and their callbacks, `consumer.py`.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Final, final
 
 from ottla.aio.client import AuthenticationFailed, Client, Lane, OwnLane
+from ottla.aio.errands import Alarm, Errands
 from ottla.aio.fetching import AWAY, now_ms
 from ottla.client.consume.options import ConsumerOptions
 from ottla.client.consume.record import GroupMetadata, OffsetAndMetadata
@@ -35,7 +36,7 @@ from ottla.client.member.offsets import (
     committed_request,
     committed_untrusted,
 )
-from ottla.errors import RETRIABLE, ApiError, ErrorCode, LocalProtocolError, OttlaError
+from ottla.errors import RETRIABLE, ApiError, Bug, ErrorCode, LocalProtocolError, OttlaError
 from ottla.types import TopicPartition
 from ottla.wire.api import (
     HEARTBEAT,
@@ -60,7 +61,11 @@ class GroupSide:
     """`membership` counts where topics were subscribed; with assigned partitions one only commits."""
 
     def __init__(
-        self, client: Client, options: ConsumerOptions, on_change: Callable[[], None]
+        self,
+        client: Client,
+        options: ConsumerOptions,
+        on_change: Callable[[], None],
+        on_bug: Callable[[Bug], None],
     ) -> None:
         assert options.group_id is not None
         self._client = client
@@ -68,9 +73,10 @@ class GroupSide:
         self._group = options.group_id
         self._on_change = on_change
         self._lane = OwnLane()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._timer: asyncio.TimerHandle | None = None
-        self._learning = self._leaving = False
+        self._errands = Errands(on_bug)
+        self._alarm = Alarm(self.pump)
+        self._learning = False
+        self._leaving: asyncio.Task[None] | None = None
         self._is_closed = False
         self._coordinator: int | None = None
         self.is_member = False
@@ -93,23 +99,22 @@ class GroupSide:
             return
         member = self.membership
         for ask in member.asks(now_ms()):
-            self._spawn(self._exchange(ask))
+            self._errands.begin(self._exchange(ask))
         if member.must_know and not self._learning:
             self._learning = True
-            self._spawn(self._learn())
-        if member.must_leave is not None and not self._leaving:
-            self._leaving = True
-            self._spawn(self.leave())
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if member.next_ms is not None:
-            wait_seconds = max(1, member.next_ms - now_ms()) / 1000
-            self._timer = asyncio.get_running_loop().call_later(wait_seconds, self.pump)
+            self._errands.begin(self._learn())
+        if member.must_leave is not None and self._leaving is None:
+            self._leaving = self._errands.begin(self._leave())
+        self._alarm.set(None if member.next_ms is None else member.next_ms - now_ms())
 
-    async def leave(self) -> None:
-        """The coordinator was told, if it could be in a moment."""
-        self._leaving = True
+    async def left(self) -> None:
+        """Where the coordinator has to be told that this member goes, it was, if it could be in a
+        moment."""
+        self.pump()
+        if self._leaving is not None:
+            await asyncio.wait([self._leaving])
+
+    async def _leave(self) -> None:
         member = self.membership
         reason, who = member.must_leave or "", member.who
         try:
@@ -124,25 +129,16 @@ class GroupSide:
             # Then it finds out by itself, when the session ends.
             pass
         finally:
-            self._leaving = False
+            self._leaving = None
             member.left()
         self._on_change()
         self.pump()
 
     async def close(self) -> None:
         self._is_closed = True
-        if self._timer is not None:
-            self._timer.cancel()
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        self._alarm.set(None)
+        await self._errands.close()
         await self._client.leave_lane(self._lane)
-
-    def _spawn(self, work: Coroutine[object, object, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
     async def _exchange(self, ask: GroupAsk) -> None:
         member = self.membership

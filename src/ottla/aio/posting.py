@@ -36,7 +36,7 @@ class Posting:
         *,
         ended: Ended,
         freed: Callable[[], None],
-        own: "Callable[[Coroutine[None, None, None]], asyncio.Task[None]]",
+        own: "Callable[[Coroutine[object, object, None]], asyncio.Task[None]]",
     ) -> None:
         self._client = client
         self._acks = acks

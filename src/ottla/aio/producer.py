@@ -16,7 +16,7 @@ Elsewhere: which batch goes where and what an answer means, `client/produce/`; r
 import asyncio
 import os
 import random
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from time import time_ns
@@ -24,6 +24,7 @@ from types import TracebackType
 from typing import Final, final
 
 from ottla.aio.client import Client
+from ottla.aio.errands import Errands
 from ottla.aio.posting import Posting
 from ottla.backoff import Backoff
 from ottla.client.metadata import ClusterView, TopicView
@@ -101,10 +102,10 @@ class Producer:
         self._is_awake = False
         """A turn is due: whoever has news need not say so."""
         self._timer: asyncio.TimerHandle | None = None
+        self._errands = Errands(self._give_up)
         self._posting = Posting(
-            client, options.acks, ended=self._ended, freed=self._look, own=self._own
+            client, options.acks, ended=self._ended, freed=self._look, own=self._errands.begin
         )
-        self._tasks: set[asyncio.Task[None]] = set()
         self._identifying: asyncio.Task[None] | None = None
         self._learning: dict[str, asyncio.Task[TopicView]] = {}
         self._for_room: list[asyncio.Future[None]] = []
@@ -133,18 +134,12 @@ class Producer:
         try:
             await self._drained(timeout_ms)
         except FlushTimedOut as error:
-            counts: dict[str, int] = {}
-            reason = None
-            for batch in list(self._records.incomplete):
-                count = batch.record_count or len(batch.values)
-                counts[batch.topic] = counts.get(batch.topic, 0) + count
-                reason = reason or batch.reason
-            reason = reason or self._sender.trouble
-            undelivered = Undelivered(counts, reason)
-            self._give_up(ProducerClosed(f"{undelivered} (within {timeout_ms:,.0f} ms)"))
-            raise undelivered from error
+            raise self._dropped(f" (within {timeout_ms:,.0f} ms)") from error
+        except asyncio.CancelledError:
+            self._dropped(" (which was broken off)")
+            raise
         finally:
-            self._end()
+            await self._end()
 
     async def __aenter__(self) -> "Producer":
         await self.start()
@@ -285,7 +280,12 @@ class Producer:
             learning = self._running().create_task(self._learn(name, wait_ms))
             self._learning[name] = learning
             learning.add_done_callback(partial(self._learned, name))
-        return await asyncio.shield(learning)
+        try:
+            return await asyncio.shield(learning)
+        except asyncio.CancelledError:
+            if learning.cancelled() and self._records.refusal is not None:
+                raise self._records.refusal from None
+            raise
 
     async def flush(self, timeout_ms: float | None = None) -> None:
         """All that was appended before has its fate, told by its `Delivery`. Nothing lingers.
@@ -330,7 +330,7 @@ class Producer:
         finally:
             if not is_whole:
                 # A bug, which the loop reports; nobody shall wait for ever because of it.
-                self._collapse()
+                self._give_up(Bug("the producer broke its own promise; the log says where"))
 
     def _take_turn(self) -> None:
         loop = self._running()
@@ -358,7 +358,7 @@ class Producer:
         if must_refresh:
             self._client.mark_stale()
         if wants_identity and self._identifying is None:
-            self._identifying = self._own(self._identify())
+            self._identifying = self._errands.begin(self._identify())
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -549,6 +549,18 @@ class Producer:
             batch.watchers.append(look)
         await done
 
+    def _dropped(self, how: str) -> Undelivered:
+        """What has no fate has failed, because the producer is closed."""
+        counts: dict[str, int] = {}
+        reason = None
+        for batch in list(self._records.incomplete):
+            count = batch.record_count or len(batch.values)
+            counts[batch.topic] = counts.get(batch.topic, 0) + count
+            reason = reason or batch.reason
+        undelivered = Undelivered(counts, reason or self._sender.trouble)
+        self._give_up(ProducerClosed(f"{undelivered}{how}"))
+        return undelivered
+
     def _give_up(self, error: OttlaError) -> None:
         """All that is under way has failed for this reason, and nothing more is taken."""
         with self._guard:
@@ -558,29 +570,15 @@ class Producer:
             finished = self._sender.take_finished()
         self._tell(finished)
 
-    def _collapse(self) -> None:
-        self._give_up(Bug("the producer broke its own promise; the log says where"))
-
-    def _end(self) -> None:
+    async def _end(self) -> None:
         self._forget_cluster()
         self._forget_cluster = lambda: None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        for task in [*self._tasks, *self._learning.values()]:
+        for task in self._learning.values():
             task.cancel()
-
-    def _own(self, work: Coroutine[None, None, None]) -> "asyncio.Task[None]":
-        task = self._running().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._over)
-        return task
-
-    def _over(self, task: "asyncio.Task[None]") -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            self._collapse()
-            task.result()
+        await self._errands.close()
 
     def _running(self) -> asyncio.AbstractEventLoop:
         assert self._loop is not None, "start first"

@@ -1,10 +1,13 @@
 """A rebalance, as far as it is the consumer's own: partitions are given up and taken over, and the user's
 listener is told.
 
-Everything here happens inside `poll`, because the caller of `poll` is not processing anything then.
+Everything here happens inside `poll`, because the caller of `poll` is not processing anything then. A
+`poll` that is cancelled in the middle leaves the rest to the next one.
 """
 
+import asyncio
 import logging
+import sys
 from collections.abc import Callable, Collection
 from typing import Protocol, final
 
@@ -71,26 +74,32 @@ class Rounds:
                 await self._prepare(preparation)
             finally:
                 # Also when a listener raised. If it was thrown out meanwhile, what was kept is lost.
-                if member.must_prepare is preparation:
+                if member.must_prepare is preparation and not _is_broken_off():
                     member.prepared(self._reader.places)
                 self._pump()
             return True
-        assigned = member.take_assignment()
+        assigned = member.assignment
         if assigned is None:
             return False
-        await self._take_over(frozenset(assigned))
+        try:
+            await self._take_over(frozenset(assigned))
+        finally:
+            if member.assignment is assigned and not _is_broken_off():
+                member.take_assignment()
         return True
 
     async def give_up(self, reason: str) -> None:
         """Be nobody. The coordinator is still to be told, if `must_leave` says so."""
         owned = self._reader.places
-        if owned and self.listener is not None:
-            if self._group.membership.must_prepare is Preparation.LOST:
-                await self.listener.lost(owned)
-            else:
-                await self.listener.revoked(owned)
-        self._remove(owned)
-        self._group.membership.unsubscribe(reason)
+        try:
+            if owned and self.listener is not None:
+                if self._group.membership.must_prepare is Preparation.LOST:
+                    await self.listener.lost(owned)
+                else:
+                    await self.listener.revoked(owned)
+        finally:
+            self._remove(owned)
+            self._group.membership.unsubscribe(reason)
 
     async def _prepare(self, preparation: Preparation) -> None:
         """What has to be given up before a join is."""
@@ -138,3 +147,8 @@ class Rounds:
         )
         if listener is not None:
             await listener.assigned(come)
+
+
+def _is_broken_off() -> bool:
+    """In a `finally`: is it because `poll` was cancelled?"""
+    return isinstance(sys.exception(), asyncio.CancelledError)

@@ -11,10 +11,11 @@ import asyncio
 import inspect
 import os
 import random
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
 
 from ottla.aio.client_connection import Connection
-from ottla.aio.security import Sasl, Token
+from ottla.aio.security import Sasl
 from ottla.client.reach import AuthenticationFailed
 from ottla.client.sasl import SCRAM_HASHES, Exchange, OAuthBearer, Plain, Scram
 from ottla.errors import ErrorCode, OttlaError, RemoteProtocolError, error_name
@@ -25,6 +26,8 @@ from ottla.wire.message.sasl_authenticate import (
     SaslAuthenticateResponse,
 )
 from ottla.wire.message.sasl_handshake import SaslHandshakeRequest, SaslHandshakeResponse
+
+T = TypeVar("T")
 
 _NONCE_BYTES: Final = 24
 _ROUNDS_MAX: Final = 4
@@ -88,7 +91,8 @@ async def _say(connection: Connection, message: bytes) -> SaslAuthenticateRespon
 
 async def _exchange(sasl: Sasl, address: str) -> Exchange:
     if sasl.token is not None and sasl.mechanism == "OAUTHBEARER":
-        return OAuthBearer(await _fetched(sasl.token, address), sasl.extensions)
+        token = await _fetched(sasl.token, address)
+        return OAuthBearer(token, await _fetched(sasl.extensions, address))
     assert sasl.username is not None
     assert sasl.password is not None
     if sasl.mechanism in SCRAM_HASHES:
@@ -96,10 +100,10 @@ async def _exchange(sasl: Sasl, address: str) -> Exchange:
     return Plain(sasl.username, sasl.password)
 
 
-async def _fetched(token: Token, address: str) -> str:
+async def _fetched(provide: Callable[[], T | Awaitable[T]], address: str) -> T:
     try:
         # A provider mostly asks a server, and blocks while it does.
-        value = await asyncio.to_thread(token)
+        value = await asyncio.to_thread(provide)
         return await value if inspect.isawaitable(value) else value
     except OttlaError:
         raise

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 Token: TypeAlias = Callable[[], str | Awaitable[str]]
 """Fetches an OAuth token, anew for each authentication. One that blocks may: it runs on a thread."""
 
+Extensions: TypeAlias = Callable[[], Mapping[str, str]]
+"""What is said beside each token (KIP-342); as `Token` in all else."""
+
 
 class Protocol(Enum):
     PLAINTEXT = "PLAINTEXT"
@@ -62,7 +65,7 @@ class Sasl:
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     token: Token | None = field(default=None, repr=False)
-    extensions: Mapping[str, str] = field(default_factory=dict)
+    extensions: Extensions = dict
 
     def __post_init__(self) -> None:
         if self.mechanism == "GSSAPI":

@@ -16,8 +16,8 @@ _FILES: Final = frozenset({"FILE", "DIR"})
 
 _EPILOG: Final = """\
 examples:
-  source <(ottla completion bash)                                     (in ~/.bashrc)
-  source <(ottla completion zsh)                                      (in ~/.zshrc)
+  source <(ottla completion bash)                                (in ~/.bashrc)
+  source <(ottla completion zsh)                                  (in ~/.zshrc)
   ottla completion fish > ~/.config/fish/completions/ottla.fish
 """
 
@@ -32,7 +32,6 @@ class Place:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = _EPILOG
     parser.add_argument("shell", choices=SCRIPTS, metavar="|".join(SCRIPTS))
 

@@ -43,12 +43,14 @@ examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = _EPILOG
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    describe = actions.add_parser("describe", help="print what was set, and where it comes from")
+    usage = "%(prog)s WHOSE [OPTION ...]"
+    describe = actions.add_parser(
+        "describe", help="print what was set, and where it comes from", usage=usage
+    )
     describe.add_argument("--all", action="store_true", help="print defaults too")
-    alter = actions.add_parser("alter", help="change settings, effective at once")
+    alter = actions.add_parser("alter", help="change settings, effective at once", usage=usage)
     for option, metavar, text in (
         ("--set", "KEY=VALUE", "give it this value"),
         ("--unset", "KEY", "take back what was set"),
@@ -65,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         )
     alter.add_argument("--dry-run", action="store_true", help="check, and change nothing")
     for action in (describe, alter):
-        of = action.add_mutually_exclusive_group()
+        of = action.add_argument_group("WHOSE is one of").add_mutually_exclusive_group()
         of.add_argument("--topic", metavar="NAME")
         of.add_argument("--broker", metavar="ID", type=_broker_id)
         of.add_argument("--all-brokers", action="store_true", help="what holds for every broker")

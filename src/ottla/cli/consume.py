@@ -3,7 +3,8 @@
 Values go to standard output as they are, in UTF-8; what is no UTF-8 is replaced. What else is asked
 for stands before the value, in the order and form of Kafka's console consumer. It waits for more
 like that one; Ctrl-C, SIGTERM, a reader that went away (`| head`) and the options for it end it, and
-the exit code is then 0. How many records were printed is said on stderr.
+the exit code is then 0. How many records were printed is said on stderr; so is, if that is a terminal and the
+records go elsewhere, how far it has come.
 
 With `--group` it is a member of that group: it shares the partitions with the others, goes on where the
 group was, and commits what it printed.
@@ -16,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple, final
 
 from ottla.cli.bootstrap import add_bootstrap, complain, run_with_client, whole_number
+from ottla.cli.terminal import Progress
 from ottla.errors import ApiError, ErrorCode, LocalProtocolError, OttlaError
 from ottla.limits import INT_MAX, LONG_MAX
 from ottla.types import TopicPartition
@@ -39,7 +41,8 @@ _COLUMNS: Final = ("timestamp", "partition", "offset", "headers", "key")
 _NULL: Final = b"null"
 
 _EPILOG: Final = """\
-It goes on until Ctrl-C, unless --exit, --max-messages or --timeout-ms says when to end.
+It goes on until Ctrl-C, unless --exit, --max-messages or --timeout-ms says when
+to end.
 
 examples:
   ottla consume greetings --from-beginning
@@ -57,7 +60,7 @@ class Start(NamedTuple):
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.usage = "%(prog)s TOPIC [OPTION ...]"
     parser.epilog = _EPILOG
     parser.add_argument("topic", metavar="TOPIC")
     where = parser.add_mutually_exclusive_group()
@@ -157,7 +160,8 @@ def run(args: argparse.Namespace) -> int:
     if args.group is not None and (args.partitions or args.offset or args.from_time is not None):
         complain("--group goes on where the group was: without --partition, --offset, --from-time")
         return _USAGE
-    output = Output(args.columns, args.max_messages, sys.stdout.buffer)
+    progress = None if sys.stdout.isatty() else Progress(args.max_messages, "records")
+    output = Output(args.columns, args.max_messages, sys.stdout.buffer, progress)
 
     async def work(client: "Client") -> int:
         _cancel_on_sigterm()
@@ -181,7 +185,11 @@ async def print_records(client: "Client", output: "Output", args: argparse.Names
                 await _begin(client, consumer, args)
             try:
                 await _print_all(consumer, output, args)
+            except Unwritable:
+                await consumer.close(auto_commit=False)  # what came last was not printed
+                raise
             finally:
+                output.wipe()
                 print(f"Processed a total of {output.count} messages", file=sys.stderr)
     except asyncio.CancelledError:
         # Ctrl-C or SIGTERM: the way this command usually ends.
@@ -265,6 +273,7 @@ async def _print_all(consumer: "Consumer", output: "Output", args: argparse.Name
             left_ms = min(left_ms, max(1, round(args.timeout_ms - gone_ms)))
         if args.exit and ends is None and consumer.assignment():
             ends = await consumer.end_offsets(consumer.assignment())
+            output.expects(await _distance(consumer, ends))
         try:
             if ends is not None and await _is_at(consumer, ends):
                 return
@@ -277,9 +286,15 @@ async def _print_all(consumer: "Consumer", output: "Output", args: argparse.Name
             if any(output.write(records) for records in found.values()):
                 return
         elif consumer.trouble is not None:
+            output.wipe()
             patience.lose(consumer.trouble)
         else:
             patience.restore()
+
+
+async def _distance(consumer: "Consumer", ends: "dict[TopicPartition, int]") -> int:
+    """Offsets from here to there: so many records, or less where some were compacted away."""
+    return sum([max(0, end - await consumer.position(place)) for place, end in ends.items()])
 
 
 async def _is_at(consumer: "Consumer", ends: "dict[TopicPartition, int]") -> bool:
@@ -303,6 +318,11 @@ async def _explained(consumer: "Consumer", offsets: "Mapping[TopicPartition, int
         f"partition {place} has offsets from {first[place]} to below {end[place]}; {offset} was "
         "asked for. Ask for one of them, for earliest, or for latest",
     )
+
+
+@final
+class Unwritable(OttlaError):
+    """The disk is full, or what else the system says. Nothing of the last records counts as printed."""
 
 
 @final
@@ -352,11 +372,28 @@ def _cancel_on_sigterm() -> None:
 class Output:
     """Records as lines in `file`, standard output. `count`: how many were written."""
 
-    def __init__(self, columns: Sequence[str], count_max: int | None, file: "BinaryIO") -> None:
+    def __init__(
+        self,
+        columns: Sequence[str],
+        count_max: int | None,
+        file: "BinaryIO",
+        progress: Progress | None = None,
+    ) -> None:
         self._file = file
         self._columns = columns
         self._count_max = count_max
+        self._progress = progress
         self.count = 0
+
+    def expects(self, count: int) -> None:
+        """There are so many records at most, if all are wanted."""
+        if self._progress is not None:
+            self._progress.total = count if self._count_max is None else min(count, self._count_max)
+
+    def wipe(self) -> None:
+        """Something else may be printed on the terminal."""
+        if self._progress is not None:
+            self._progress.wipe()
 
     @property
     def left(self) -> int | None:
@@ -372,13 +409,23 @@ class Output:
             self._file.write(b"".join(lines))
             self._file.flush()
         except BrokenPipeError:
-            # Whoever read has what they wanted. Python flushes once more at its end: to nowhere.
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, sys.stdout.fileno())
-            os.close(nowhere)
+            # Whoever read has what they wanted.
+            _to_nowhere()
             return True
+        except OSError as error:
+            _to_nowhere()
+            raise Unwritable(f"Standard output cannot be written: {error.strerror}") from None
         self.count += len(records)
+        if self._progress is not None:
+            self._progress.at(self.count)
         return self.count == self._count_max
+
+
+def _to_nowhere() -> None:
+    """Python flushes standard output once more at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def line(record: "ConsumedRecord", columns: Sequence[str]) -> bytes:

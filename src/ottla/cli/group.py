@@ -29,13 +29,12 @@ _READER_COLUMNS: Final = ("CONSUMER-ID", "HOST", "CLIENT-ID")
 _EPILOG: Final = """\
 examples:
   ottla group list
-  ottla group describe orders-service
-  ottla group reset-offsets orders-service --topic orders --to-earliest --execute
+  ottla group describe shop
+  ottla group reset-offsets shop --topic orders --to-earliest --execute
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = _EPILOG
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     listing = actions.add_parser("list", aliases=["ls"], help="all groups, with their states")

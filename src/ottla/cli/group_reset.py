@@ -27,16 +27,16 @@ if TYPE_CHECKING:
 
 _EPILOG: Final = """\
 examples:
-  ottla group reset-offsets orders-service --topic orders --to-earliest
-  ottla group reset-offsets orders-service --topic orders:0,2 --shift-by -100 --execute
-  ottla group reset-offsets orders-service --all-topics --by-duration PT2H --execute
-  ottla group reset-offsets orders-service --all-topics --to-current --export > before.csv
-  ottla group reset-offsets orders-service --from-file before.csv --execute
+  ottla group reset-offsets shop --topic orders --to-earliest
+  ottla group reset-offsets shop --topic orders:0,2 --shift-by -100 --execute
+  ottla group reset-offsets shop --all-topics --by-duration PT2H --execute
+  ottla group reset-offsets shop --all-topics --to-current --export > before.csv
+  ottla group reset-offsets shop --from-file before.csv --execute
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.usage = "%(prog)s GROUP --topic TOPIC WHERE [OPTION ...]"
     parser.epilog = _EPILOG
     parser.add_argument("group", metavar="GROUP")
     parser.add_argument(
@@ -51,7 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--all-topics", action="store_true", help="every partition the group has an offset for"
     )
-    to = parser.add_mutually_exclusive_group(required=True)
+    where = parser.add_argument_group("WHERE is one of")
+    to = where.add_mutually_exclusive_group(required=True)
     to.add_argument("--to-earliest", action="store_true", help="to the first record there is")
     to.add_argument("--to-latest", action="store_true", help="past the last one")
     to.add_argument(

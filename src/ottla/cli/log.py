@@ -1,19 +1,22 @@
 """`ottla log verify DIR`: is everything in a log directory what was once written there?
 
 Reads every batch, index, snapshot and checkpoint, and prints a line for each that is not as it must
-be: file, position, offset, what is wrong. It writes nothing, and may run while a broker serves the
-directory. Exit code 0: all is well; 1: something is not, or could not be read.
+be: file, position, offset, what is wrong; then how much was read, with `--json` on stderr. It writes
+nothing, and may run while a broker serves the directory. Exit code 0: all is well; 1: something is not,
+or could not be read.
 
 Elsewhere: what is tested, `core/log/scrub.py`.
 """
 
 import argparse
 import os
+import sys
 from collections.abc import Iterator
 from typing import Final
 
 from ottla.aio.disk import RealDisk
 from ottla.cli.bootstrap import FAILED, complain
+from ottla.cli.tabular import NOTHING, Item, tell_items
 from ottla.core.log.checkpoint import (
     HIGH_WATERMARKS,
     LOG_STARTS,
@@ -40,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="only this topic; may be given several times",
     )
+    verify.add_argument("--json", action="store_true", help="for programs")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -52,37 +56,46 @@ def run(args: argparse.Namespace) -> int:
         complain(f"log: {directory} cannot be read: {error.strerror}")
         return FAILED
     try:
-        return _verify(disk, directory, topics)
+        return _verify(disk, directory, topics, as_json=args.json)
     finally:
         disk.close()
 
 
-def _verify(disk: Disk, root: str, topics: list[str]) -> int:
+def _verify(disk: Disk, root: str, topics: list[str], *, as_json: bool) -> int:
     names = [name for name in disk.names("") if _is_asked_for(name, topics)]
     if not names:
         wanted = f" of {', '.join(topics)}" if topics else ""
         complain(f"log: there is no partition{wanted} in {root}")
         return FAILED
-    findings = batches = size_bytes = 0
+    findings: list[Item] = []
+    batches = size_bytes = 0
+
+    def found(finding: Finding) -> None:
+        findings.append(_item(root, finding))
+        if not as_json:
+            print(_line(findings[-1]))
+
     if not topics:
         for finding in _checkpoints(disk):
-            findings += 1
-            _show(root, finding)
+            found(finding)
     for name in names:
         try:
             scrubbed = scrub(disk, name)
         except OSError as error:
-            findings += 1
-            _show(root, Finding(name, 0, -1, f"it cannot be read: {error}"))
+            found(Finding(name, 0, -1, f"it cannot be read: {error}"))
             continue
         batches += scrubbed.batches
         size_bytes += scrubbed.size_bytes
-        findings += len(scrubbed.findings)
         for finding in scrubbed.findings:
-            _show(root, finding)
+            found(finding)
+    if as_json:
+        tell_items("findings", findings)
+    partitions = "1 partition" if len(names) == 1 else f"{len(names):,} partitions"
+    said = f"{len(findings):,} findings" if len(findings) > 1 else "1 finding"
     print(
-        f"{len(names):,} partitions, {batches:,} sound batches, {size_bytes / _MEBIBYTE:,.1f} MiB: "
-        + (f"{findings:,} findings" if findings else "all is well")
+        f"{partitions}, {batches:,} sound batches, {size_bytes / _MEBIBYTE:,.1f} MiB: "
+        + (said if findings else "all is well"),
+        file=sys.stderr if as_json else sys.stdout,
     )
     return FAILED if findings else 0
 
@@ -102,9 +115,15 @@ def _checkpoints(disk: Disk) -> Iterator[Finding]:
                 yield Finding(name, 0, -1, str(error))
 
 
-def _show(root: str, finding: Finding) -> None:
-    offset = "-" if finding.offset < 0 else str(finding.offset)
-    print(
-        f"{os.path.join(root, finding.path)}  position {finding.position}  offset {offset}  "
-        f"{finding.problem}"
-    )
+def _item(root: str, finding: Finding) -> Item:
+    return {
+        "file": os.path.join(root, finding.path),
+        "position": finding.position,
+        "offset": None if finding.offset < 0 else finding.offset,
+        "problem": finding.problem,
+    }
+
+
+def _line(item: Item) -> str:
+    offset = NOTHING if item["offset"] is None else item["offset"]
+    return f"{item['file']}  position {item['position']}  offset {offset}  {item['problem']}"

@@ -35,6 +35,7 @@ _CREATION_MS_MAX: Final = 5_000
 """How long a broker that creates topics by itself may take for one."""
 _DELIVER_MS_MAX: Final = 30_000
 _UNREACHABLE_ATTEMPTS_MAX: Final = 3
+_REASONS_MAX: Final = 20
 
 _EPILOG: Final = """\
 examples:
@@ -45,7 +46,6 @@ examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = _EPILOG
     parser.add_argument("topic", metavar="TOPIC")
     parser.add_argument(
@@ -153,7 +153,8 @@ class Sending:
         self._partition = partition
         self._headers = headers
         self._failed = failed
-        self._has_failed = False
+        self._failed_count = 0
+        self._told: set[str] = set()
 
     async def send_all(self, source: "Source", separator: bytes | None) -> int:
         """Every line of `source` is acknowledged, or has been complained of; the exit code."""
@@ -175,14 +176,23 @@ class Sending:
             self._tell_failures()
         if refused is not None:
             complain(f"{refused} Nothing from this line on was sent.")
-        return FAILED if refused is not None or self._has_failed else 0
+        if self._failed_count:
+            records = (
+                "1 record was"
+                if self._failed_count == 1
+                else f"{self._failed_count:,} records were"
+            )
+            complain(f"In all, {records} not acknowledged.")
+        return FAILED if refused is not None or self._failed_count else 0
 
     def _tell_failures(self) -> None:
+        """Each reason once, however many batches it hits."""
         for batch in self._failed:
-            self._has_failed = True
-            count = batch.record_count
-            records = "1 record" if count == 1 else f"{count:,} records"
-            complain(f"{records} for partition {batch.partition} not acknowledged: {batch.error}")
+            self._failed_count += batch.record_count
+            reason = str(batch.error)
+            if reason not in self._told and len(self._told) < _REASONS_MAX:
+                self._told.add(reason)
+                complain(f"Records for partition {batch.partition} not acknowledged: {reason}")
             if isinstance(batch.error, AdvertisedUnreachable):
                 raise batch.error
         self._failed.clear()

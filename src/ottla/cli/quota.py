@@ -1,14 +1,16 @@
 """`ottla config` for quotas: of a user, a client id, both together, or an IP address.
 
-What it prints is what Kafka's own tool prints, because scripts read it.
+In a pipe it prints what Kafka's own tool prints, because scripts read it.
 """
 
 import argparse
+import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from ottla.cli.bootstrap import FAILED, complain, run_with_client
-from ottla.cli.tabular import Item, tell_items
+from ottla.cli.tabular import Item, tell, tell_items
+from ottla.cli.terminal import width
 from ottla.client.quotas import CLIENT_ID, IP, USER, Entity
 from ottla.errors import ApiError
 
@@ -21,7 +23,7 @@ _NOUNS: Final = {USER: "user-principal", CLIENT_ID: "client-id", IP: "ip"}
 
 def add_options(action: argparse.ArgumentParser) -> None:
     """The options that make a command one about quotas."""
-    of = action.add_argument_group("quotas (a user and a client id may be given together)")
+    of = action.add_argument_group("or, for quotas (a user and a client id may go together)")
     for option, defaults, metavar in (
         ("--user", "--user-defaults", "NAME"),
         ("--client-id", "--client-defaults", "NAME"),
@@ -86,6 +88,12 @@ async def describe(client: "Client", entity: Entity, *, as_json: bool = False) -
     if as_json:
         items = [{"of": dict(entity), "key": key, "value": value} for key, value in found.items()]
         tell_items("quotas", items)
+    elif width(sys.stdout) is not None:
+        if not found:
+            print(f"Nothing is set for {_told(entity)}.")
+        tell(
+            "quotas", ("KEY", "VALUE"), [(k, f"{v:.15g}") for k, v in found.items()], as_json=False
+        )
     elif found:
         values = ", ".join(f"{key}={value}" for key, value in found.items())
         print(f"Quota configs for {_told(entity)} are {values}")

@@ -1,13 +1,14 @@
 """What a command has to tell, as a table for people or as JSON for programs.
 
 A table: words to the left, numbers to the right, two spaces between. In a terminal it is made to fit:
-headings break at their last dash, then the longest words lose their middle, never numbers. In a pipe or a file
-nothing is cut off. JSON: one object with a version, so that whoever reads it learns when its form has
+headings break at their last dash, then columns go that say nothing, then the longest words lose their
+middle, never numbers. In a pipe or a file nothing is cut off. JSON: one object with a version, so that whoever reads it learns when its form has
 changed.
 """
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import compress
 from typing import Final, TypeAlias
 
 from ottla.cli.terminal import width
@@ -37,6 +38,12 @@ def table(
     widths = _widths(heads, texts)
     if width_max is not None and _total(widths) > width_max:
         heads = _broken(columns, texts)
+        if _total(_widths(heads, texts)) > width_max:
+            telling = [any(row[at] is not None for row in rows) for at in range(len(columns))]
+            if not all(telling):
+                told = [list(compress(row, telling)) for row in rows]
+                yield from table(list(compress(columns, telling)), told, width_max)
+                return
         least = _widths(heads, [])
         widths = _shrunk(_widths(heads, texts), least, to_the_right, width_max)
     for row in (*heads, *texts):

@@ -53,8 +53,11 @@ def _is_terminal(stream: TextIO | None) -> bool:
     return stream is not None and not stream.closed and stream.isatty()
 
 
-def bar(done: int, total: int, noun: str, per_second: float, columns: int) -> str:
-    """`[=======>      ]  48 %  2,400 of 5,000 records  12,000/s`, no wider than `columns`."""
+def bar(done: int, total: int | None, noun: str, per_second: float, columns: int) -> str:
+    """`[=======>      ]  48 %  2,400 of 5,000 records  12,000/s`, no wider than `columns`; without
+    `total`: `2,400 records  12,000/s`."""
+    if total is None:
+        return f"{done:,} {noun}  {per_second:,.0f}/s"[: columns - 1]
     share = 1.0 if total <= 0 else min(1.0, done / total)
     said = f"{share * 100:3.0f} %  {done:,} of {total:,} {noun}  {per_second:,.0f}/s"
     room = min(_BAR_WIDTH_MAX, columns - len(said) - 5)
@@ -67,16 +70,17 @@ def bar(done: int, total: int, noun: str, per_second: float, columns: int) -> st
 
 @final
 class Progress:
-    """`noun`: of what there are `total`. Whoever prints in between, or is done, calls `wipe` first."""
+    """`noun`: of what there are `total`; None: nobody knows yet. Whoever prints in between, or is
+    done, calls `wipe` first."""
 
     def __init__(
         self,
-        total: int,
+        total: int | None,
         noun: str,
         stream: TextIO | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._total = total
+        self.total = total
         self._noun = noun
         self._stream = sys.stderr if stream is None else stream
         self._clock = clock
@@ -92,7 +96,7 @@ class Progress:
             return
         self._next = now + _REDRAWN_AFTER_MS / 1000
         per_second = done / max(now - self._began, 0.001)
-        line = bar(done, self._total, self._noun, per_second, self._columns)
+        line = bar(done, self.total, self._noun, per_second, self._columns)
         self._stream.write(f"\r{line}\x1b[K")
         self._stream.flush()
         self._is_drawn = True

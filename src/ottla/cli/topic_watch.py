@@ -39,7 +39,6 @@ examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = _EPILOG
     parser.add_argument("topics", nargs="*", type=named, metavar="NAME[:0,1]", help="(else all)")
     parser.add_argument(

@@ -14,8 +14,32 @@ _REQUIRED: Final = "the following arguments are required: "
 
 
 @final
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Examples keep their lines, and every name has its explanation beside it."""
+
+    def add_argument(self, action: argparse.Action) -> None:
+        super().add_argument(action)
+        # argparse forgets that what is listed below an action stands further to the right.
+        for one in self._iter_indented_subactions(action):
+            length = len(self._format_action_invocation(one)) + self._current_indent
+            self._action_max_length = max(self._action_max_length, length)
+
+
+@final
 class Parser(argparse.ArgumentParser):
     """Its subparsers are of this class too, and each refuses for itself what it does not know."""
+
+    def __init__(
+        self,
+        prog: str | None = None,
+        *,
+        usage: str | None = None,
+        description: str | None = None,
+        epilog: str | None = None,
+    ) -> None:
+        super().__init__(
+            prog, usage=usage, description=description, epilog=epilog, formatter_class=_Help
+        )
 
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None

@@ -33,6 +33,11 @@ class Address(NamedTuple):
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
+def told_address(host: str, port: int) -> Address | None:
+    """What an answer says, if it can be one."""
+    return Address(host, port) if host and 0 < port <= _PORT_MAX else None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartitionView:
     """One partition. `leader_id` -1: nobody leads it now. `leader_epoch` -1: the broker is too old to
@@ -189,12 +194,13 @@ def cluster_untrusted(response: MetadataResponse, *, has_epochs: bool = True) ->
     """
     brokers = {}
     for broker in response.brokers:
-        if not 0 < broker.port <= _PORT_MAX or not broker.host:
+        address = told_address(broker.host, broker.port)
+        if address is None:
             raise RemoteProtocolError(
                 f"broker {broker.node_id} is said to be at {broker.host!r}, port {broker.port}; "
                 f"a host name and a port from 1 to {_PORT_MAX} are expected"
             )
-        brokers[broker.node_id] = Address(broker.host, broker.port)
+        brokers[broker.node_id] = address
     topics = {}
     for answered in response.topics:
         topic = _topic_untrusted(answered, brokers, has_epochs)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeAlias
 
-    from ottla.aio.security import Sasl, Security, Token
+    from ottla.aio.security import Extensions, Sasl, Security, Token
     from ottla.client.consume.options import ConsumerOptions
     from ottla.client.produce.options import PartitionChoice, ProducerOptions
     from ottla.kafka.cluster import ClusterMetadata
@@ -132,6 +132,7 @@ def _sasl(config: Mapping[str, object]) -> "Sasl | None":
         username=text(config, "sasl_plain_username"),
         password=text(config, "sasl_plain_password"),
         token=_token(config["sasl_oauth_token_provider"]),
+        extensions=_extensions(config["sasl_oauth_token_provider"]),
     )
 
 
@@ -146,6 +147,16 @@ def _token(provider: object) -> "Token | None":
         )
     found: Token = fetch
     return found
+
+
+def _extensions(provider: object) -> "Extensions":
+    """A provider may have a method `extensions()`, whose words go with each token."""
+    fetch = getattr(provider, "extensions", dict)
+
+    def extensions() -> Mapping[str, str]:
+        return {str(name): str(value) for name, value in fetch().items()}
+
+    return extensions
 
 
 def _secret(given: object) -> str | None:

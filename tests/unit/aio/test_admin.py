@@ -1,12 +1,14 @@
 """Questions are asked again while an answer only says not here or not yet, and no longer."""
 
 import asyncio
+import socket
 from collections.abc import Coroutine
 
 import pytest
 
 from ottla.aio.admin import Admin, error_codes
 from ottla.aio.client import Client
+from ottla.client.metadata import Address
 from ottla.client.options import ConnectionOptions
 from ottla.client.reach import Unreachable
 from ottla.errors import ApiError, ErrorCode
@@ -191,3 +193,14 @@ def test_a_missing_broker_is_told_with_the_reason() -> None:
         await admin.client.close()
 
     Script(0).run(work())
+
+
+def test_a_broker_that_says_nothing_in_time_is_told_with_its_address() -> None:
+    async def work() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as mute:
+            place = Address(*mute.getsockname())
+            async with Client(ConnectionOptions(bootstrap=(place,))) as client:
+                with pytest.raises(Unreachable, match=f"{place} .* no answer within 20 ms"):
+                    await Admin(client).reach(20)
+
+    asyncio.run(asyncio.wait_for(work(), 10))

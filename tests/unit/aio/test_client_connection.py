@@ -26,6 +26,7 @@ class Script:
 
     def __init__(self, versions: dict[int, int] | None = None) -> None:
         self.throttle_ms = 0
+        self.others: list[Address] = []
         self.is_silent = False
         self.listed: list[str] = []
         self.broker = ScriptedBroker(
@@ -33,8 +34,11 @@ class Script:
         )
 
     def metadata(self, request: Message) -> Message:
-        host, port = self.broker.address
-        return MetadataResponse(brokers=[MetadataResponseBroker(1, host, port)], controller_id=1)
+        brokers = [
+            MetadataResponseBroker(number, *address)
+            for number, address in enumerate((self.broker.address, *self.others), 1)
+        ]
+        return MetadataResponse(brokers=brokers, controller_id=1)
 
     def groups(self, request: Message) -> Message | None:
         assert isinstance(request, ListGroupsRequest)
@@ -102,6 +106,29 @@ def test_a_broker_that_asks_for_a_pause_gets_it() -> None:
             await client.ask(1, LIST_GROUPS, ListGroupsRequest())
             assert loop.time() - told >= 0.05
             assert client.post(1, LIST_GROUPS, ListGroupsRequest()) is not None
+
+    run(work())
+
+
+def test_a_broker_that_asks_for_a_pause_is_not_asked_on_another_connection() -> None:
+    async def work() -> None:
+        script, other = Script(), Script()
+        async with script.broker, other.broker, script.client() as client:
+            await client.refresh(())
+            script.throttle_ms = 60
+            await client.ask(1, LIST_GROUPS, ListGroupsRequest())
+            loop = asyncio.get_running_loop()
+            told = loop.time()
+            await client.refresh(())
+            assert loop.time() - told >= 0.05, "there is nobody else"
+            script.others = other.others = [other.broker.address]
+            await client.refresh(())
+            script.throttle_ms = 60_000
+            await client.ask(1, LIST_GROUPS, ListGroupsRequest())
+            asked = len(script.broker.calls)
+            for _ in range(3):
+                await client.refresh(())
+            assert len(script.broker.calls) == asked
 
     run(work())
 

@@ -94,7 +94,7 @@ def test_it_is_asked_for_when_it_is_old() -> None:
                 seen.set()
 
         async with script.broker, script.client(age_ms_max=5) as client:
-            client.track_all(True)
+            client.track_all(script, True)
             forget = client.on_cluster(listener)
             await seen.wait()
             forget()

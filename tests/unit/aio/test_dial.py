@@ -1,6 +1,8 @@
 """Connections with TLS: which are made, and what is said of those that are not."""
 
 import asyncio
+import contextlib
+import socket
 import ssl
 from collections.abc import Coroutine
 from pathlib import Path
@@ -133,6 +135,39 @@ def test_an_answer_in_tls_is_recognized(tmp_path: Path) -> None:
             async with client(address, None) as one:
                 with pytest.raises(ConnectionLost, match="speaks TLS, and this client does not"):
                     await one.refresh(())
+
+    run(work())
+
+
+def test_an_address_of_a_name_that_does_not_answer_leaves_time_for_the_next(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async def work() -> None:
+        loop = asyncio.get_running_loop()
+        with (
+            socket.create_server(("127.0.0.1", 0), backlog=0) as deaf,
+            contextlib.ExitStack() as held,
+        ):
+            # Once its queue is full nobody hears from it again.
+            for _ in range(2):
+                one = held.enter_context(socket.socket())
+                one.setblocking(False)
+                one.connect_ex(deaf.getsockname())
+            async with broker(tmp_path, with_tls=False) as peer:
+                places = [deaf.getsockname(), tuple(peer.address)]
+
+                async def found(*_: object, **__: object) -> list[tuple[object, ...]]:
+                    kind = (socket.AF_INET, socket.SOCK_STREAM, 0, "")
+                    return [(*kind, place) for place in places]
+
+                monkeypatch.setattr(loop, "getaddrinfo", found)
+                options = ConnectionOptions(bootstrap=(Address("name", 1),), connect_ms_max=400)
+                async with Client(options) as one_client:
+                    await one_client.refresh(())
+                places.pop()
+                async with Client(options) as one_client:
+                    with pytest.raises(Unreachable, match="no answer within 400 ms"):
+                        await one_client.refresh(())
 
     run(work())
 

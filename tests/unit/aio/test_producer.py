@@ -173,7 +173,7 @@ def test_appending_is_refused_until_the_topic_is_known_and_when_there_is_no_room
         async with script.broker, script.client() as client, Producer(client, options) as producer:
             with pytest.raises(TopicUnknown):
                 producer.append("t", b"a")
-            await producer.topic("t")
+            await producer.topic("t", timeout_ms=10_000)
             kept = producer.append("t", b"a", partition=0)
             with pytest.raises(BufferFull):
                 producer.append("t", b"b", partition=1)
@@ -360,6 +360,41 @@ def test_closing_says_what_was_dropped() -> None:
             assert all(isinstance(one.error, ProducerClosed) for one in dropped)
             with pytest.raises(ProducerClosed):
                 await producer.send("t", b"c")
+
+    run(work())
+
+
+def test_who_is_not_kept_waiting_by_a_close_is_told_of_what_was_dropped() -> None:
+    async def work() -> None:
+        script = Script()
+        async with script.broker, script.client() as client:
+            producer = Producer(client)
+            await producer.start()
+            script.is_silent = True
+            dropped = await producer.send("t", b"a")
+            closing = asyncio.ensure_future(producer.close())
+            await asyncio.sleep(0)
+            closing.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await closing
+            with pytest.raises(ProducerClosed, match="1 of topic 't'"):
+                await dropped
+
+    run(work())
+
+
+def test_who_waits_for_a_topic_while_the_producer_is_closed_is_told_so() -> None:
+    async def work() -> None:
+        script = Script()
+        async with script.broker, script.client() as client:
+            producer = Producer(client)
+            await producer.start()
+            script.topic_errors = [ErrorCode.LEADER_NOT_AVAILABLE] * 1_000
+            sending = asyncio.ensure_future(producer.send("t", b"a"))
+            await asyncio.sleep(0)
+            await producer.close()
+            with pytest.raises(ProducerClosed):
+                await sending
 
     run(work())
 

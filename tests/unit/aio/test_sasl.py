@@ -39,6 +39,7 @@ class Script:
         self.password = "secret"
         self.lifetime_ms = 0
         self.knows_verifier = True
+        self.extensions: list[bytes] = []
         self.authenticated_count = 0
         self.mechanism = ""
         self.scram: list[str] = []
@@ -75,6 +76,7 @@ class Script:
             if said == b"\x01":
                 return self.end(False)
             if said.startswith(b"n,,\x01auth=Bearer good\x01"):
+                self.extensions = said.split(b"\x01")[2:-2]
                 return self.end(True)
             return SaslAuthenticateResponse(auth_bytes=b'{"status":"invalid_token"}')
         return self.scram_step(said.decode())
@@ -165,6 +167,24 @@ def test_a_token_that_is_refused_is_told_with_the_status() -> None:
         async with script.broker, script.client(bearer(lambda: "bad")) as client:
             with pytest.raises(AuthenticationFailed, match="invalid_token"):
                 await client.refresh(())
+
+    run(work())
+
+
+def test_what_a_provider_says_beside_its_token_is_asked_for_anew_each_time() -> None:
+    async def work() -> None:
+        count = iter(range(9))
+        sasl = Sasl(
+            mechanism="OAUTHBEARER",
+            token=lambda: "good",
+            extensions=lambda: {"logicalCluster": f"c{next(count)}"},
+        )
+        script = Script((sasl.mechanism,))
+        async with script.broker:
+            for number in range(2):
+                async with script.client(sasl) as client:
+                    await client.refresh(())
+                assert script.extensions == [b"logicalCluster=c%d" % number]
 
     run(work())
 

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import errno
 import io
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from ottla.aio.client import Client
 from ottla.aio.producer import Producer
 from ottla.cli import consume
 from ottla.cli.consume import Output, Patience, Start, line, milliseconds
+from ottla.cli.terminal import Progress
 from ottla.client.consume.record import ConsumedRecord, Headers
 from ottla.client.lookup import EARLIEST
 from ottla.client.metadata import Address
@@ -106,6 +108,25 @@ def test_no_more_is_printed_than_asked_for() -> None:
     assert (buffer.getvalue(), output.count) == (b"a\nb\nc\n", 3)
 
 
+def test_how_far_it_is_is_drawn_until_something_else_is_printed() -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
+    now = 0.0
+    progress = Progress(None, "records", terminal, lambda: now)
+    output = Output((), 6, io.BytesIO(), progress)
+    output.expects(20)
+    output.write([fetched(None, b"v")] * 2)
+    assert terminal.getvalue() == "", "it may be over at once"
+    now = 2.0
+    output.write([fetched(None, b"v")])
+    assert "50 %  3 of 6 records  2/s" in terminal.getvalue()
+    output.wipe()
+    assert terminal.getvalue().endswith("\r\x1b[K")
+
+
 def test_a_broker_that_is_away_is_named_once_and_given_up_after_a_while(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -159,6 +180,27 @@ async def printed_by(client: Client, args: argparse.Namespace) -> str:
     except OttlaError as error:
         return str(error)
     return buffer.getvalue().decode().replace("\n", " ").strip()
+
+
+def test_what_a_full_disk_did_not_take_is_not_committed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full(io.BytesIO):
+        is_full = True
+
+        def write(self, data: object) -> int:
+            if Full.is_full:
+                Full.is_full = False
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return super().write(data)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(consume, "_to_nowhere", lambda: None)
+    monkeypatch.setattr(io, "BytesIO", Full)
+    line = ["--group", "g", "--from-beginning", "--max-messages", "5"]
+    assert consumed(tmp_path, line, line) == [
+        "Standard output cannot be written: No space left on device",
+        "0 1 2 3 4",
+    ]
 
 
 def test_everything_there_was_is_printed_and_then_it_ends(tmp_path: Path) -> None:

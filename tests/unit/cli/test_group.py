@@ -2,14 +2,12 @@
 
 import argparse
 import json
-import shlex
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
 from ottla.aio.client import Client
-from ottla.cli import group, topic
+from ottla.cli import group
 from ottla.cli.group import explained
 from ottla.cli.positions import Named, named
 from ottla.client.reset import Rule, Wish
@@ -30,23 +28,8 @@ from ottla.wire.stored.consumer_protocol_assignment import (
     TopicPartition,
 )
 from ottla.wire.stored.consumer_protocol_subscription import ConsumerProtocolSubscription
+from tests.unit.cli.saying import sayer
 from tests.unit.cli.test_config import parsed, with_broker
-
-Say = Callable[..., Awaitable[str]]
-
-
-def sayer(client: Client, capsys: pytest.CaptureFixture[str]) -> Say:
-    async def say(line: str, *, expect: int = 0) -> str:
-        module, *words = shlex.split(line)
-        if module == "topic":
-            code = await topic.do(client, parsed(topic, *words))
-        else:
-            code = await group.do(client, parsed(group, *words))
-        told = "".join(capsys.readouterr())
-        assert code == expect, told
-        return told
-
-    return say
 
 
 async def write(client: Client, name: str, count: int) -> None:

@@ -1,5 +1,6 @@
 """`ottla log verify`: one line for each damaged thing, and nothing for what is well."""
 
+import json
 import random
 from pathlib import Path
 
@@ -64,6 +65,17 @@ def test_a_flipped_bit_is_named_with_file_position_and_offset(
     first, *_ = capsys.readouterr().out.splitlines()
     assert first == f"{path}  position {2 * size}  offset 2  the checksum is wrong"
     assert main(["log", "verify", str(written), "--topic", "u"]) == 0
+    capsys.readouterr()
+    assert main(["log", "verify", str(written), "--json"]) == 1
+    told = capsys.readouterr()
+    [item] = json.loads(told.out)["items"]
+    assert item == {
+        "file": str(path),
+        "position": 2 * size,
+        "offset": 2,
+        "problem": "the checksum is wrong",
+    }
+    assert told.err == "2 partitions, 62 sound batches, 0.1 MiB: 1 finding\n"
 
 
 @pytest.mark.parametrize("suffix", [".log", ".index", ".timeindex", ".snapshot"])

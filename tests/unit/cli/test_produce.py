@@ -4,11 +4,15 @@ import argparse
 import asyncio
 import os
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from ottla.cli import produce
-from ottla.cli.produce import Lines, Source, UnusableLine, split
+from ottla.cli.produce import Lines, Sending, Source, UnusableLine, split
+from ottla.client.produce.batch import RecordBatch
+from ottla.errors import ApiError, ErrorCode
+from tests.unit.client.produce.rig import nobody_waits
 
 
 def test_lines_come_whole_out_of_any_pieces() -> None:
@@ -72,3 +76,33 @@ def test_files_and_pipes_are_both_read(tmp_path: Path) -> None:
         assert asyncio.run(all_of(reading)) == b"c\n"
     finally:
         os.close(reading)
+
+
+def test_each_reason_is_told_once_and_how_many_records_it_was(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    failed: list[RecordBatch] = []
+
+    class Refusing:
+        async def send(self, topic: str, value: bytes, *_: object) -> None:
+            batch = RecordBatch(topic, 0, (1,), nobody_waits)
+            batch.add_rare(value, None, (), 1)
+            batch.close()
+            batch.fail(ApiError(ErrorCode.INVALID_RECORD, "t-0: it needs a key"))
+            failed.append(batch)
+
+        async def flush(self) -> None:
+            pass
+
+    class Typed:
+        left: ClassVar = [b"", b"a\nb\n", b"c\n"]
+
+        async def read(self) -> bytes:
+            return self.left.pop()
+
+    sending = Sending(Refusing(), "t", None, (), failed)  # type: ignore[arg-type]
+    assert asyncio.run(sending.send_all(Typed(), None)) == 1  # type: ignore[arg-type]
+    assert capsys.readouterr().err.splitlines() == [
+        "ottla: Records for partition 0 not acknowledged: INVALID_RECORD: t-0: it needs a key",
+        "ottla: In all, 3 records were not acknowledged.",
+    ]

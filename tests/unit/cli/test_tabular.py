@@ -45,6 +45,15 @@ def test_where_it_is_too_narrow_headings_break_first() -> None:
     ]
 
 
+def test_then_columns_go_that_say_nothing() -> None:
+    rows = [("a-name", None, "x" * 10, None), ("b", None, None, None)]
+    assert list(table(("NAME", "HOST", "TOPIC", "ID"), rows, 20)) == [
+        "NAME    TOPIC",
+        "a-name  xxxxxxxxxx",
+        "b       -",
+    ]
+
+
 def test_then_words_lose_their_middle_and_numbers_never() -> None:
     rows = [("a-very-long-name-of-a-group", 123456789)]
     assert list(table(("GROUP", "LAG"), rows, 24)) == [

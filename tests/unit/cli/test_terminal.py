@@ -49,9 +49,11 @@ def test_only_a_terminal_has_a_width(terminal: Terminal, monkeypatch: pytest.Mon
         (100, 100, 60, "[=======================] 100 %  100 of 100 records  100/s"),
         (5, 0, 60, "[=============================] 100 %  5 of 0 records  5/s"),
         (50, 100, 20, " 50 %  50 of 100 re"),
+        (5_000, None, 60, "5,000 records  5,000/s"),
+        (5_000, None, 12, "5,000 recor"),
     ],
 )
-def test_a_bar_fits(done: int, total: int, columns: int, expected: str) -> None:
+def test_a_bar_fits(done: int, total: int | None, columns: int, expected: str) -> None:
     assert bar(done, total, "records", done, columns) == expected
 
 

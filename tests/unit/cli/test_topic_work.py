@@ -2,16 +2,14 @@
 
 import asyncio
 import json
-import shlex
 from pathlib import Path
-from typing import Protocol
 
 import pytest
 
 from ottla.aio.client import Client
 from ottla.aio.consumer import Consumer
 from ottla.aio.producer import Producer
-from ottla.cli import config, offsets, topic
+from ottla.cli import config, topic
 from ottla.cli.setting_names import correction
 from ottla.cli.topic_watch import fitting, per_second
 from ottla.client.configs import Kind
@@ -19,27 +17,10 @@ from ottla.client.consume.options import ConsumerOptions
 from ottla.client.consume.record import ConsumedRecord
 from ottla.errors import ApiError, ErrorCode
 from ottla.types import TopicPartition
+from tests.unit.cli.saying import sayer
 from tests.unit.cli.test_config import parsed, with_broker
 
 COUNT = 30
-
-
-class Say(Protocol):
-    async def __call__(self, line: str, *, expect: int = 0) -> str: ...
-
-
-def sayer(client: Client, capsys: pytest.CaptureFixture[str]) -> Say:
-    async def say(line: str, *, expect: int = 0) -> str:
-        module, *words = shlex.split(line)
-        if module == "topic":
-            code = await topic.do(client, parsed(topic, *words))
-        else:
-            code = await offsets.show(client, parsed(offsets, *words))
-        told = "".join(capsys.readouterr())
-        assert code == expect, told
-        return told
-
-    return say
 
 
 async def write(client: Client, name: str) -> None:

@@ -1,5 +1,6 @@
 """What is said of a line that makes no sense: the object, the nearest valid name, the way out."""
 
+import argparse
 import os
 import sys
 
@@ -47,6 +48,23 @@ def test_every_command_is_described_and_has_help(capsys: pytest.CaptureFixture[s
             main([name, "--help"])
         assert exit_info.value.code == 0
         assert capsys.readouterr().out.startswith(f"usage: ottla {name}")
+
+
+def test_help_fits_into_a_terminal_and_explains_names_beside_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    parsers = [command.parser_of(command.COMMANDS)[0]]
+    while parsers:
+        parser = parsers.pop()
+        for line in parser.format_help().splitlines():
+            assert len(line) <= 80, (parser.prog, line)
+        for action in parser._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                parsers += {id(one): one for one in action.choices.values()}.values()
+                listed = parser.format_help()
+                for one in action._get_subactions():
+                    assert f" {one.metavar or one.dest}  " in listed, (parser.prog, one.dest)
 
 
 def test_a_command_that_is_not_asked_for_is_not_loaded() -> None:

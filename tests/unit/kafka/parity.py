@@ -40,7 +40,7 @@ from ottla.kafka.structs import (
     TopicPartitionReplica,
 )
 from ottla.wire.message.metadata import MetadataRequest
-from tests.unit.kafka.conftest import ServedBroker
+from tests.unit.fakes.served_broker import ServedBroker
 
 ROOT: Final = Path(__file__).resolve().parents[3]
 PAGE: Final = ROOT / "docs" / "reference" / "kafka-python-parity.md"

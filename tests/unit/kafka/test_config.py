@@ -313,10 +313,13 @@ def test_credentials_reach_the_client() -> None:
 
 def test_a_token_provider_is_an_object_or_a_function() -> None:
     class Provider:
+        def extensions(self) -> dict[str, object]:
+            return {"number": 1}
+
         def token(self) -> str:
             return "t"
 
-    def token_of(provider: object) -> object:
+    def said_by(provider: object) -> tuple[object, object]:
         given = {
             "security_protocol": "SASL_PLAINTEXT",
             "sasl_mechanism": "OAUTHBEARER",
@@ -325,8 +328,9 @@ def test_a_token_provider_is_an_object_or_a_function() -> None:
         sasl = security(configured(For.ADMIN, given)).sasl
         assert sasl is not None
         assert sasl.token is not None
-        return sasl.token()
+        return sasl.token(), sasl.extensions()
 
-    assert token_of(Provider()) == token_of(lambda: "t") == "t"
+    assert said_by(Provider()) == ("t", {"number": "1"})
+    assert said_by(lambda: "t") == ("t", {})
     with pytest.raises(InvalidConfigValueError, match="sasl_oauth_token_provider"):
-        token_of(Provider)
+        said_by(Provider)

@@ -18,7 +18,7 @@ from ottla.client.consume.held import Held
 from ottla.client.consume.options import ConsumerOptions
 from ottla.client.consume.partition import Reading, Stage
 from ottla.client.consume.session import Session, Wanted
-from ottla.client.metadata import Address, ClusterView, LeaderHint
+from ottla.client.metadata import Address, ClusterView, LeaderHint, told_address
 from ottla.errors import (
     INVALIDATES_METADATA,
     RETRIABLE,
@@ -139,7 +139,8 @@ class Fetcher:
         session = self._sessions[ask.broker_id]
         session.answered(response.error_code, response.session_id)
         for node in response.node_endpoints:
-            self.addresses[node.node_id] = Address(node.host, node.port)
+            if (address := told_address(node.host, node.port)) is not None:
+                self.addresses[node.node_id] = address
         if response.error_code != ErrorCode.NONE:
             self._refused(ask, response.error_code, now_ms)
             return

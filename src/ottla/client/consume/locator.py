@@ -7,7 +7,7 @@ before anybody is told. Both are asked again after a moment where the answer may
 Promises: each partition is asked about once at a time; an answer from before a seek changes nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple, final
 
 from ottla.client.consume.options import ConsumerOptions
@@ -188,34 +188,35 @@ class Locator:
             reading.trouble = ApiError(code, f"partition {reading.place}")
 
     def _offsets_ask(self, broker_id: int, readings: list[Reading]) -> OffsetsAsk:
-        topics: dict[str, list[ListOffsetsPartition]] = {}
-        for reading in readings:
-            topics.setdefault(reading.place.topic, []).append(
-                ListOffsetsPartition(
-                    partition_index=reading.place.partition,
-                    current_leader_epoch=reading.leader_epoch,
-                    timestamp=reading.reset_ms,
-                )
-            )
+        def asked(one: Reading) -> ListOffsetsPartition:
+            return ListOffsetsPartition(one.place.partition, one.leader_epoch, one.reset_ms)
+
         request = ListOffsetsRequest(
             replica_id=CONSUMER,
             isolation_level=self._options.isolation_level,
-            topics=[ListOffsetsTopic(name=name, partitions=p) for name, p in topics.items()],
+            topics=[
+                ListOffsetsTopic(name, [asked(one) for one in some])
+                for name, some in _by_topic(readings).items()
+            ],
         )
         return OffsetsAsk(broker_id, request, {one.place: one.seeks for one in readings})
 
     def _epochs_ask(self, broker_id: int, readings: list[Reading]) -> EpochsAsk:
-        topics: dict[str, list[OffsetForLeaderPartition]] = {}
-        for reading in readings:
-            topics.setdefault(reading.place.topic, []).append(
-                OffsetForLeaderPartition(
-                    partition=reading.place.partition,
-                    current_leader_epoch=reading.leader_epoch,
-                    leader_epoch=reading.fetch_epoch,
-                )
-            )
+        def asked(one: Reading) -> OffsetForLeaderPartition:
+            return OffsetForLeaderPartition(one.place.partition, one.leader_epoch, one.fetch_epoch)
+
         request = OffsetForLeaderEpochRequest(
             replica_id=CONSUMER,
-            topics=[OffsetForLeaderTopic(topic=name, partitions=p) for name, p in topics.items()],
+            topics=[
+                OffsetForLeaderTopic(name, [asked(one) for one in some])
+                for name, some in _by_topic(readings).items()
+            ],
         )
         return EpochsAsk(broker_id, request, {one.place: one.seeks for one in readings})
+
+
+def _by_topic(readings: Iterable[Reading]) -> dict[str, list[Reading]]:
+    found: dict[str, list[Reading]] = {}
+    for reading in readings:
+        found.setdefault(reading.place.topic, []).append(reading)
+    return found

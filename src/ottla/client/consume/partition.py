@@ -8,6 +8,7 @@ what is held.
 
 from collections import deque
 from enum import Enum
+from itertools import count
 from typing import Final, final
 
 from ottla.client.consume.batch import ConsumedBatch
@@ -16,6 +17,9 @@ from ottla.errors import OttlaError
 from ottla.types import NO_EPOCH, TopicPartition
 
 NO_POSITION: Final = -1
+
+_seeks: Final = count(1)
+"""Of all partitions: one that was given back and came again is no longer asked for by the same number."""
 
 
 class Stage(Enum):
@@ -28,7 +32,8 @@ class Stage(Enum):
 
 @final
 class Reading:
-    """One assigned partition. `seeks` tells answers from before a seek from those after it."""
+    """One assigned partition. `seeks` tells answers from before a seek, or an assignment, from those
+    after it."""
 
     __slots__ = (
         "batch",
@@ -77,7 +82,7 @@ class Reading:
         self.reset_ms = 0
         """Where RESET begins: a time, or EARLIEST or LATEST."""
         self.retry_at_ms = 0
-        self.seeks = 0
+        self.seeks = next(_seeks)
         self.trouble: OttlaError | None = None
         """To be raised by the next `poll` that has no records to give before it."""
 
@@ -103,7 +108,7 @@ class Reading:
 
     def forget_held(self) -> None:
         """What was fetched ahead is fetched again, and answers under way are for nothing."""
-        self.seeks += 1
+        self.seeks = next(_seeks)
         self.batch = None
         self.held.clear()
         self.held_bytes = 0

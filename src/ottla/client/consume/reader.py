@@ -167,8 +167,10 @@ class Reader:
 
     def take_hints(self) -> tuple[list[LeaderHint], dict[int, Address]]:
         """Leaders that answers told of, with the addresses of brokers (KIP-951)."""
-        hints, self._fetcher.hints = self._fetcher.hints, []
-        return hints, self._fetcher.addresses
+        fetcher = self._fetcher
+        hints, fetcher.hints = fetcher.hints, []
+        addresses, fetcher.addresses = fetcher.addresses, {}
+        return hints, addresses
 
     def asks(self, now_ms: int, cluster: ClusterView) -> list[Ask]:
         """What is to be sent now."""
@@ -286,7 +288,8 @@ class Reader:
             except Corrupt as error:
                 reading.held.clear()
                 reading.held_bytes = 0
-                reading.position = held.next_offset
+                if advance:
+                    reading.position = held.next_offset
                 reading.stop(error)
                 self._troubled.append(reading)
                 return None

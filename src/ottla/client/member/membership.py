@@ -40,7 +40,6 @@ from ottla.wire.message.join_group import (
     JoinGroupRequest,
     JoinGroupRequestProtocol,
     JoinGroupResponse,
-    JoinGroupResponseMember,
 )
 from ottla.wire.message.leave_group import LeaveGroupRequest, MemberIdentity
 from ottla.wire.message.sync_group import (
@@ -128,12 +127,14 @@ class Membership:
         """The join or sync that is under way."""
         self._again: str | None = None
         """Why another round follows this one, which cannot be broken off."""
-        self._joined: tuple[JoinGroupResponseMember, ...] = ()
+        self._joined: list[GroupMember] = []
+        """The leader's: whom it assigns to."""
         self._assignor = ""
         self._wanted: frozenset[str] = frozenset()
         self._watched: dict[str, int] | None = None
         """The leader's: partitions of the topics that members want, as it assigned them."""
-        self._assignment: tuple[TopicPartition, ...] | None = None
+        self.assignment: tuple[TopicPartition, ...] | None = None
+        """The partitions of this generation, until they are taken."""
         self.phase = Phase.OUT
         self.coordinator: int | None = None
         self.generation_id = NO_GENERATION
@@ -186,7 +187,7 @@ class Membership:
 
     def rejoin(self, reason: str) -> None:
         """Begin a round as soon as the owner is prepared, after the one that is under way."""
-        if self.phase is Phase.MEMBER and self._assignment is None:
+        if self.phase is Phase.MEMBER and self.assignment is None:
             self.phase = Phase.PREPARE
             self._reason = reason
         elif self.phase in (Phase.MEMBER, Phase.JOIN, Phase.ASSIGN, Phase.SYNC):
@@ -201,8 +202,8 @@ class Membership:
         self.phase = Phase.JOIN
 
     def take_assignment(self) -> tuple[TopicPartition, ...] | None:
-        """The partitions of this generation, once; the owner begins and ends reading accordingly."""
-        taken, self._assignment = self._assignment, None
+        """`assignment`, once: the owner has begun and ended reading accordingly."""
+        taken, self.assignment = self.assignment, None
         if taken is not None and self._again is not None:
             self.rejoin(self._again)
         return taken
@@ -324,25 +325,20 @@ class Membership:
             raise RemoteProtocolError(
                 f"group {self._group!r} uses assignor {assignor!r}, which this member did not offer"
             )
+        leads = answer.leader == answer.member_id
+        members = [member_untrusted(assignor, one) for one in answer.members] if leads else []
         self.member_id, self.generation_id = answer.member_id, answer.generation_id
         self._assignor = assignor
         self._heard_ms = now_ms
         self._heartbeat_due_ms = now_ms + self._options.heartbeat_interval_ms
         self._watched = None
-        self._wanted = frozenset()
-        self._joined = ()
+        self._wanted = frozenset(topic for one in members for topic in one.topics)
+        # A static leader that came back: the coordinator has its assignment still (KIP-814).
+        self._joined = [] if answer.skip_assignment else members
         self.phase = Phase.SYNC
-        if answer.leader == answer.member_id:
-            self._joined = tuple(answer.members)
-            self._wanted = frozenset(
-                topic for one in self._members_untrusted() for topic in one.topics
-            )
-            if answer.skip_assignment:
-                # A static leader that came back: the coordinator has its assignment still (KIP-814).
-                self._joined = ()
-            else:
-                self.must_know = self._wanted
-                self.phase = Phase.ASSIGN
+        if self._joined:
+            self.must_know = self._wanted
+            self.phase = Phase.ASSIGN
 
     def synced_untrusted(self, ask: SyncAsk, answer: SyncGroupResponse, now_ms: int) -> None:
         if ask is not self._round:
@@ -355,9 +351,9 @@ class Membership:
         if answer.error_code != ErrorCode.NONE:
             self._round_refused(answer.error_code, now_ms)
             return
-        self._assignment = assigned_untrusted(answer.assignment)
-        self._previous, self._previous_generation = self._assignment, self.generation_id
-        self._joined = ()
+        self.assignment = assigned_untrusted(answer.assignment)
+        self._previous, self._previous_generation = self.assignment, self.generation_id
+        self._joined = []
         self._reason = ""
         self.rebalances += 1
         self.phase = Phase.MEMBER
@@ -448,7 +444,7 @@ class Membership:
     def _sync(self, broker_id: int) -> SyncAsk:
         assignments: list[SyncGroupRequestAssignment] = []
         if self._joined and self._watched is not None:
-            assigned = ASSIGN[self._assignor](self._watched, self._members_untrusted())
+            assigned = ASSIGN[self._assignor](self._watched, self._joined)
             assignments = [
                 SyncGroupRequestAssignment(member_id, assignment(partitions))
                 for member_id, partitions in assigned.items()
@@ -464,9 +460,6 @@ class Membership:
         )
         timeout_ms = self._options.poll_interval_ms_max + _JOIN_MARGIN_MS
         return SyncAsk(broker_id, request, timeout_ms)
-
-    def _members_untrusted(self) -> list[GroupMember]:
-        return [member_untrusted(self._assignor, one) for one in self._joined]
 
     def _counts(self, cluster: ClusterView) -> dict[str, int]:
         """Of the topics that any member wants, those that there are."""
@@ -525,7 +518,7 @@ class Membership:
         self.generation_id = NO_GENERATION
         self._previous_generation = NO_GENERATION
         self._is_lost = True
-        self._assignment = None
+        self.assignment = None
         self._round = self._again = None
         self.must_know = frozenset()
         self.phase = Phase.PREPARE

@@ -256,6 +256,7 @@ class Accumulator:
         for place, drafts in enumerate((records[:middle], records[middle:])):
             part = RecordBatch(batch.topic, batch.partition, (*batch.order, place), self._wait)
             part.created_ms = batch.created_ms
+            part.is_uncertain = part.is_untraceable = batch.is_uncertain
             for value, key, headers, timestamp_ms in drafts:
                 part.add_rare(value, key, headers, timestamp_ms or 0)
             # Counted anew, as its records may be; the buffer is not asked: they are there already.
@@ -265,9 +266,13 @@ class Accumulator:
             part.close()
             self.room_bytes -= part.held_bytes
             parts.append(part)
-        self.done(batch)
         # As old as the one they come from, so that their time is over in time.
-        self.incomplete = dict.fromkeys(parts, lane) | self.incomplete
+        self.incomplete = {
+            one: where
+            for each, where in self.incomplete.items()
+            for one in ((*parts, batch) if each is batch else (each,))
+        }
+        self.done(batch)
         batch.give_way(parts)
         lane.replace(batch, parts)
         self.busy[lane] = None

@@ -79,6 +79,7 @@ class RecordBatch:
         "is_done",
         "is_sent",
         "is_uncertain",
+        "is_untraceable",
         "key_lengths",
         "keys",
         "last_timestamp_ms",
@@ -135,6 +136,8 @@ class RecordBatch:
         """A request with it has no answer yet."""
         self.is_uncertain = False
         """An attempt under this identity may have been stored, for all that is known."""
+        self.is_untraceable = False
+        """It may be stored, and if it is, no broker would show it."""
         self.retry_at_ms: float = 0
         self.leader_epoch = -1
         self.reason: str | None = None
@@ -147,6 +150,7 @@ class RecordBatch:
         self.base_offset = NO_OFFSET
         self.log_append_time_ms = -1
         self.record_errors: Mapping[int, str] = {}
+        """What a broker said of single records when it refused them (KIP-467)."""
         self.callbacks: deque[tuple[int, Callable[[], None]]] = deque()
         self.watchers: deque[Callable[[RecordBatch], None]] = deque()
         self.parts: list[tuple[int, RecordBatch]] = []
@@ -279,10 +283,9 @@ class RecordBatch:
         self.log_append_time_ms = log_append_time_ms
         self._end()
 
-    def fail(self, error: OttlaError, record_errors: Mapping[int, str] | None = None) -> None:
+    def fail(self, error: OttlaError) -> None:
         """It was given up."""
         self.error = error
-        self.record_errors = record_errors or {}
         self._end()
 
     def _end(self) -> None:
@@ -366,7 +369,7 @@ class RecordBatch:
         )
 
     def error_of(self, index: int) -> OttlaError | None:
-        """A record that a broker named has an error of its own (KIP-467)."""
+        """A record that a broker named has an error of its own."""
         if self.record_errors and isinstance(self.error, ApiError):
             what = self.record_errors.get(index, "another record of its batch was refused")
             return ApiError(self.error.code, f"{self.topic}-{self.partition}: {what}")

@@ -113,8 +113,12 @@ class BatchDelivery:
             callback(self)
             return
 
+        is_told = False
+
         def look(batch: RecordBatch) -> None:
-            if all(leaf.is_announced for leaf in self._leaves()):
+            nonlocal is_told
+            if not is_told and all(leaf.is_announced for leaf in self._leaves()):
+                is_told = True
                 callback(self)
 
         for leaf in waited:

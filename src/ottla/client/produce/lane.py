@@ -7,6 +7,11 @@ answers to the others show whether it has that one. If not, the lane begins anew
 its way, what is unacknowledged gets sequences from 0 under a newer epoch (KIP-360), which the broker
 accepts, while anything older that may still arrive is refused.
 
+A batch that may be stored may be refused when it is sent again, because a limit was lowered meanwhile.
+If it is halved, a broker that has not got it takes the halves, which have its sequences; one that has it
+refuses them, as it knows whole batches only. If it is given up, it is no witness any more. What is
+`is_untraceable` so fails in the end rather than be stored again. (Kafka's producer stores it twice.)
+
 A broker that was started anew remembers a producer's last batch only. What may be stored and is
 refused as out of line is therefore `passed` over, and the batches after it are tried: if the broker has
 one of them, it has all before it, and if it has none, none is stored and the lane begins anew.
@@ -142,12 +147,22 @@ class Lane:
         self.passed = after
         return True
 
+    def has_acknowledged(self, batch: RecordBatch) -> bool:
+        """The broker has one after it, and so this one too."""
+        last = _after(batch.base_sequence, batch.record_count - 1)
+        behind = _after(self.last_acked_sequence, -last)
+        return self.last_acked_sequence >= 0 and behind <= SEQUENCE_MAX // 2
+
     def vouched_by(self, batch: RecordBatch) -> list[RecordBatch]:
         """Those that were passed over and are stored, because this one is."""
         if not self.passed or batch.identity != self.identity:
             return []
         stored, self.passed = self.unacked[: self.passed], 0
         return stored
+
+    def untraceable(self) -> list[RecordBatch]:
+        """Those up to the next in line of which nobody will ever tell whether they are stored."""
+        return [one for one in self.unacked[: self.passed + 1] if one.is_untraceable]
 
     def begin_anew(self) -> None:
         """Nothing of `unacked` is stored; it gets another identity once nothing is on its way."""
@@ -204,7 +219,7 @@ class Lane:
         self._begin_as(identity)
         for batch in self.unacked:
             batch.identity = identity
-            batch.is_uncertain = False
+            batch.is_uncertain = batch.is_untraceable = False
             batch.base_sequence = self.next_sequence
             self.next_sequence = _after(self.next_sequence, batch.record_count)
         return False

@@ -18,7 +18,7 @@ from collections.abc import Callable, Container
 from typing import Final, final
 
 from ottla.backoff import Backoff
-from ottla.client.metadata import Address, ClusterView, LeaderHint
+from ottla.client.metadata import Address, ClusterView, LeaderHint, told_address
 from ottla.client.produce.accumulator import Accumulator
 from ottla.client.produce.batch import NOBODY, Identity, RecordBatch
 from ottla.client.produce.fate import DeliveryTimedOut, ProducerFenced
@@ -41,7 +41,6 @@ from ottla.wire.message.produce import (
 )
 
 _EPOCH_MAX: Final = 32_767
-_PORT_MAX: Final = 65_535
 _STORED: Final = frozenset({ErrorCode.NONE, ErrorCode.DUPLICATE_SEQUENCE_NUMBER})
 """A duplicate is an acknowledgment that was lost once."""
 _TOO_LARGE: Final = frozenset({ErrorCode.MESSAGE_TOO_LARGE, ErrorCode.RECORD_LIST_TOO_LARGE})
@@ -157,8 +156,8 @@ class Sender:
                     LeaderHint(lane.topic, lane.partition, leader.leader_id, leader.leader_epoch)
                 )
         for node in response.node_endpoints:
-            if node.host and 0 < node.port <= _PORT_MAX:
-                self.hinted[node.node_id] = Address(node.host, node.port)
+            if (address := told_address(node.host, node.port)) is not None:
+                self.hinted[node.node_id] = address
 
     def lost(self, sent: Outgoing, reason: str, now_ms: float) -> None:
         """No answer came, or none that made sense: whether the batches are stored is not known."""
@@ -207,14 +206,20 @@ class Sender:
             self._records.replace(batch, lane)
         elif code in _OUT_OF_LINE and batch.base_sequence != NO_SEQUENCE:
             # One that is not the next in line only says that the one before it is not there yet.
+            if lane.has_acknowledged(batch):
+                self._deliver(lane, batch, -1, -1)
+                return
             if code == ErrorCode.UNKNOWN_PRODUCER_ID:
                 self._begin_anew(lane)
             elif batch is lane.next_in_line:
                 if lane.pass_over(batch):
                     batch.reason = error_name(code)
                     return
+                for one in lane.untraceable():
+                    self._end(lane, one, _unknown(lane))
                 self._begin_anew(lane)
-            self._again(lane, batch, code, answer.error_message, now_ms)
+            if not batch.is_done:
+                self._again(lane, batch, code, answer.error_message, now_ms)
         elif code in RETRIABLE:
             if code in INVALIDATES_METADATA:
                 self.schedule.must_refresh = True
@@ -226,7 +231,7 @@ class Sender:
             )
             self._fail(lane, batch, self.fatal)
         else:
-            named = {
+            batch.record_errors = named = {
                 one.batch_index: one.batch_index_error_message
                 for one in answer.record_errors
                 if one.batch_index_error_message
@@ -234,8 +239,7 @@ class Sender:
             reasons = [f"{lane.topic}-{lane.partition}"]
             reasons += [answer.error_message] if answer.error_message else []
             reasons += [f"record {index}: {text}" for index, text in list(named.items())[:1]]
-            error = ApiError(code, ": ".join(reasons))
-            self._fail(lane, batch, error, named)
+            self._fail(lane, batch, ApiError(code, ": ".join(reasons)))
 
     def _stored(self, lane: Lane, batch: RecordBatch, base_offset: int, time_ms: int) -> None:
         lane.acknowledged(batch)
@@ -271,41 +275,27 @@ class Sender:
         lane.put_back([batch])
         self._records.busy[lane] = None
 
-    def _fail(
-        self,
-        lane: Lane,
-        batch: RecordBatch,
-        error: OttlaError,
-        record_errors: dict[int, str] | None = None,
-    ) -> None:
+    def _fail(self, lane: Lane, batch: RecordBatch, error: OttlaError) -> None:
         """It is given up. What the broker has of it is for those after it to find out: an attempt
         before this one may have been stored, or its sequence is used by nobody."""
         if batch.base_sequence != NO_SEQUENCE:
             lane.in_doubt = True
             self._unsettled[lane] = None
-        self._end(lane, batch, error, record_errors)
+            for earlier in lane.unacked[: lane.passed]:
+                earlier.is_untraceable = True
+        self._end(lane, batch, error)
         if lane.passed and lane.next_in_line is None:
-            unknown = ApiError(
-                ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
-                f"{lane.topic}-{lane.partition}: nobody can tell any more whether it is stored",
-            )
             for earlier in list(lane.unacked):
-                self._end(lane, earlier, unknown)
+                self._end(lane, earlier, _unknown(lane))
 
-    def _end(
-        self,
-        lane: Lane,
-        batch: RecordBatch,
-        error: OttlaError,
-        record_errors: dict[int, str] | None = None,
-    ) -> None:
+    def _end(self, lane: Lane, batch: RecordBatch, error: OttlaError) -> None:
         if not batch.is_closed:
             self._records.close(batch)
         lane.dropped(batch)
         if not lane.queue:
             self._records.busy.pop(lane, None)
         self._records.done(batch)
-        batch.fail(error, record_errors)
+        batch.fail(error)
         self.finished.append(batch)
 
     # ---- time, leaders, identities
@@ -361,3 +351,10 @@ class Sender:
             if not (lane.in_doubt or lane.wants_beginning):
                 del self._unsettled[lane]
         return True
+
+
+def _unknown(lane: Lane) -> ApiError:
+    return ApiError(
+        ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
+        f"{lane.topic}-{lane.partition}: nobody can tell any more whether it is stored",
+    )

@@ -11,11 +11,12 @@ from ottla.client.consume.options import ConsumerOptions
 from ottla.client.consume.record import OffsetAndMetadata
 from ottla.client.consume.trouble import NoOffset, OutOfRange, Truncated
 from ottla.client.lookup import EARLIEST, LATEST
-from ottla.client.metadata import ClusterView, LeaderHint
+from ottla.client.metadata import Address, ClusterView, LeaderHint
 from ottla.errors import ApiError, ErrorCode, LocalProtocolError, RemoteProtocolError
 from ottla.record.builder import build_batch
 from ottla.record.control import transaction_marker
 from ottla.types import ZERO_UUID
+from ottla.wire.message.fetch import NodeEndpoint
 from tests.unit.client.clusters import TOPIC_ID, cluster
 from tests.unit.client.consume.feed import (
     NOON_MS,
@@ -174,6 +175,13 @@ def test_a_wrong_checksum_stops_the_partition_until_somebody_seeks(checks: bool)
     assert feed.fetch().asked[T0][1] == 2
 
 
+def test_what_is_damaged_does_not_count_as_handed_out_what_its_owner_still_has() -> None:
+    feed = Feed(0)
+    feed.feed(part(0, batch(0, b"good") + b"\xff" * 100))
+    feed.reader.take(10, advance=False)
+    assert feed.reader.position(T0) == 0
+
+
 def test_bytes_that_are_no_records_are_a_trouble_behind_those_that_are() -> None:
     feed = Feed(0)
     feed.feed(part(0, batch(0, b"good") + b"\xff" * 100))
@@ -200,6 +208,19 @@ def test_an_answer_for_what_was_removed_is_dropped() -> None:
     assert feed.values() == [(0, b"b")]
 
 
+def test_an_answer_from_an_assignment_before_this_one_is_dropped() -> None:
+    feed = Feed(options=ConsumerOptions(offset_reset="earliest"), view=cluster(1))
+    feed.reader.add([T0], ask_group=False)
+    [old] = feed.asks()
+    feed.reader.remove([T0])
+    feed.reader.add([T0], ask_group=False)
+    [new] = feed.asks()
+    feed.reader.answered_untrusted(old, offsets(0, 7), feed.now_ms)
+    assert feed.reader.position(T0) is None
+    feed.reader.answered_untrusted(new, offsets(0, 9), feed.now_ms)
+    assert feed.reader.position(T0) == 9
+
+
 def test_a_partition_nobody_asked_for_is_refused() -> None:
     feed = Feed(0)
     with pytest.raises(RemoteProtocolError, match="was not asked for"):
@@ -216,6 +237,19 @@ def test_a_moved_leader_means_new_metadata_and_a_wait() -> None:
     assert feed.reader.next_ms == feed.now_ms + 100
     feed.now_ms += 100
     assert feed.fetch().asked[T0][1] == 3
+
+
+def test_addresses_that_answers_tell_are_handed_on_once_and_only_those_that_work() -> None:
+    feed = Feed(3)
+    told = answer(part(0, code=ErrorCode.NOT_LEADER_OR_FOLLOWER, leader=(2, 6)))
+    told.node_endpoints = [
+        NodeEndpoint(2, "b", 92),
+        NodeEndpoint(3, "", 92),
+        NodeEndpoint(4, "c", 0),
+    ]
+    feed.reader.answered_untrusted(feed.fetch(), told, feed.now_ms)
+    assert feed.reader.take_hints() == ([LeaderHint("t", 0, 2, 6)], {2: Address("b", 92)})
+    assert feed.reader.take_hints() == ([], {})
 
 
 def test_a_missing_leader_means_new_metadata() -> None:

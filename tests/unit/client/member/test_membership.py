@@ -6,6 +6,7 @@ import pytest
 
 from ottla.client.consume.options import COOPERATIVE_STICKY, ConsumerOptions
 from ottla.client.member.membership import (
+    NO_GENERATION,
     FindAsk,
     GroupAsk,
     HeartbeatAsk,
@@ -400,6 +401,21 @@ def test_a_join_that_is_refused_is_a_trouble_and_tried_again_later(code: int) ->
     assert scene.asks() == []
     scene.now_ms += 100
     scene.join()
+
+
+def test_a_leader_that_cannot_read_a_member_assigns_nothing_to_anybody() -> None:
+    scene = Scene()
+    scene.member.prepared(())
+    ask = scene.join()
+    members = [JoinGroupResponseMember("me", None, b"\xff")]
+    answer = JoinGroupResponse(
+        generation_id=1, protocol_name="range", leader="me", member_id="me", members=members
+    )
+    with pytest.raises(RemoteProtocolError):
+        scene.member.joined_untrusted(ask, answer, scene.now_ms)
+    scene.member.lost(ask, scene.now_ms)
+    assert scene.member.phase is Phase.JOIN
+    assert scene.member.generation_id == NO_GENERATION
 
 
 def test_an_assignor_that_was_not_offered_is_refused() -> None:

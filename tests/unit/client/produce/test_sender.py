@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from ottla.client.produce.batch import Identity
+from ottla.client.produce.batch import Draft, Identity
 from ottla.client.produce.delivery import Delivery
 from ottla.client.produce.fate import DeliveryTimedOut, ProducerClosed, ProducerFenced
 from ottla.client.produce.options import ProducerOptions
@@ -264,6 +264,39 @@ def test_what_nobody_can_vouch_for_any_more_is_not_sent_again() -> None:
     assert rig.ready(after_ms=1_000) == []
 
 
+def test_a_witness_that_was_given_up_vouches_for_nobody() -> None:
+    """The broker may have all three, and a limit that the second one does not keep any more."""
+    rig = Rig(1, options=SINGLES).introduced()
+    first, second, third = lost_together(rig, b"a", b"b", b"c")
+    for code in (
+        ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
+        ErrorCode.INVALID_TIMESTAMP,
+        ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
+    ):
+        [again] = rig.ready(after_ms=1_000)
+        rig.answer(again, code)
+    [sent] = rig.ready(after_ms=1_000)
+    assert seen(sent) == {0: (1, 0, [b"c"])}
+    rig.answer(sent)
+    assert isinstance(first.error, ApiError)
+    assert first.error.code == ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER
+    assert isinstance(second.error, ApiError)
+    assert third.error is None
+    assert rig.records.room_bytes == rig.options.buffer_memory
+
+
+def test_what_was_stored_before_one_that_is_acknowledged_is_not_sent_as_of_another_epoch() -> None:
+    rig = Rig(1, options=SINGLES).introduced()
+    taken = [rig.append(value) for value in (b"a", b"b")]
+    sent = rig.ready(after_ms=1)
+    rig.answer(sent[0], ErrorCode.REQUEST_TIMED_OUT)
+    rig.answer(sent[1], base_offset=9)
+    [again] = rig.ready(after_ms=1_000)
+    rig.answer(again, ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER)
+    assert [one.result().offset for one in taken] == [-1, 9], "of one nobody said where"
+    assert rig.ready(after_ms=1_000) == []
+
+
 def test_after_the_last_epoch_another_identity_is_asked_for() -> None:
     rig = Rig(1)
     rig.sender.identified(Identity(7, 32_767))
@@ -346,6 +379,61 @@ def test_a_batch_too_large_is_halved_in_order() -> None:
     assert [one.error is None for one in taken] == [True, True, False]
     assert told == [0, 1, -1]
     assert rig.records.room_bytes == rig.options.buffer_memory
+
+
+@pytest.mark.parametrize("was_stored", [False, True])
+def test_a_batch_that_is_too_large_only_when_tried_again_is_not_stored_twice(
+    was_stored: bool,
+) -> None:
+    """Its limit was lowered meanwhile: no broker knows the halves for what it may have stored."""
+    rig = Rig(1).introduced()
+    taken = [rig.append(value) for value in (b"a", b"b")]
+    [sent] = rig.ready(after_ms=1)
+    rig.lost(sent)
+    [again] = rig.ready(after_ms=1_000)
+    rig.answer(again, ErrorCode.MESSAGE_TOO_LARGE)
+    accepted: list[bytes | None] = []
+    later = rig.append(b"c")
+    for _ in range(9):
+        for half in rig.ready(after_ms=1_000):
+            epoch, sequence, values = seen(half)[0]
+            expected = (0, 3) if was_stored else (0, 1 + len(accepted))
+            in_line = (epoch, sequence) == expected or (epoch, sequence) == (1, 0)
+            accepted += values if in_line else []
+            rig.answer(half, 0 if in_line else ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER)
+    assert accepted == ([b"c"] if was_stored else [b"a", b"b", b"c"])
+    assert later.error is None
+    for one in taken:
+        if was_stored:
+            assert isinstance(one.error, ApiError)
+            assert one.error.code == ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER
+        else:
+            assert one.error is None
+
+
+def test_halves_do_not_keep_what_is_older_from_expiring() -> None:
+    rig = Rig(1, -1, options=ProducerOptions(delivery_timeout_ms=300))
+    old = rig.append(b"z", 1)
+    assert rig.ready() == []
+    rig.now_ms += 200
+    young = [rig.append(value) for value in (b"a", b"b")]
+    [sent] = rig.ready(after_ms=1)
+    rig.answer(sent, ErrorCode.MESSAGE_TOO_LARGE)
+    for half in rig.ready():
+        rig.lost(half)
+    rig.ready(after_ms=150)
+    assert [one.done for one in (old, *young)] == [True, False, False]
+
+
+def test_records_handed_over_together_are_told_of_once() -> None:
+    rig = Rig(1, 1)
+    told: list[int] = []
+    handed = rig.records.append_batch("t", [Draft(b"v", b"%d" % n) for n in range(9)], None, 5)
+    handed.add_done_callback(lambda done: told.append(done.record_count))
+    for sent in rig.ready(after_ms=1):
+        rig.answer(sent)
+    rig.finished()
+    assert told == [9]
 
 
 def test_retries_end_where_they_are_bounded() -> None:
