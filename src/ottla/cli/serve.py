@@ -21,7 +21,7 @@ from ottla.aio.broker import Broker, run_until_signal
 from ottla.aio.log_directory import CannotStart
 from ottla.cli.configuration import Configuration, resolve, table
 from ottla.settings.definition import ConfigurationError
-from ottla.settings.listener import WILDCARDS, HostPort
+from ottla.settings.listener import HostPort
 from ottla.version import __version__
 
 log = logging.getLogger("ottla.serve")
@@ -68,11 +68,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serve until SIGTERM or Ctrl-C."""
-    if not __debug__:
-        return _refused(
-            "Python's -O (or PYTHONOPTIMIZE) removes the assertions that keep the data safe. "
-            "Start without it."
-        )
     _log_to_stdout(logging.DEBUG if args.verbose else logging.INFO)
     try:
         configuration = _configuration(args)
@@ -121,6 +116,8 @@ def _report(configuration: Configuration) -> None:
 
 def _started(broker: Broker) -> None:
     """Clients can connect: say so to people, to tools that read the log, and to systemd."""
+    gc.freeze()  # what the start has made stays; the collector need not look at it again
+    gc.enable()
     node_id = broker.directory.node_id
     for name, address in broker.bound.items():
         log.info("listening on %s://%s", name, address)
@@ -137,7 +134,7 @@ def _started(broker: Broker) -> None:
 def first_steps(bound: Iterable[HostPort], directories: Sequence[str]) -> str:
     """What to try next, in commands that work as they stand: this program may not be on the PATH,
     and the tools look for a broker at localhost:9092 unless they are told where else."""
-    addresses = [HostPort("localhost" if host in WILDCARDS else host, port) for host, port in bound]
+    addresses = [address.from_here for address in bound]
     address = next((one for one in addresses if one in _TOOLS_LOOK_AT), addresses[0])
     return _FIRST_STEPS.format(
         version=__version__,
