@@ -385,12 +385,20 @@ def run_until_signal(
     topics_wanted: tuple[TopicToCreate, ...],
     cluster_id: str | None,
     started: Callable[[Broker], None],
+    around: Callable[[ServedNode], ServedNode] | None = None,
 ) -> int:
     """Serve until SIGTERM or SIGINT; returns the process's exit code. Raises CannotStart.
 
-    `started` is called once, when clients can connect.
+    `started` is called once, when clients can connect. `around`: who stands before the node and sees
+    all that goes in and comes out.
     """
-    broker = Broker(settings, given=given, topics_wanted=topics_wanted, cluster_id=cluster_id)
+    broker = Broker(
+        settings,
+        given=given,
+        topics_wanted=topics_wanted,
+        cluster_id=cluster_id,
+        assemble=assemble if around is None else lambda premises: around(assemble(premises)),
+    )
     with asyncio.Runner(loop_factory=new_loop) as runner:
         return 0 if runner.run(_until_signal(broker, started)) else 1
 

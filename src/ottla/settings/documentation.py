@@ -147,14 +147,7 @@ NO_MEANING: Final = "Accepted; has no meaning in Ottla."
 
 NOT_YET: Final = frozenset(
     (
-        "group.initial.rebalance.delay.ms",
-        "group.max.session.timeout.ms",
-        "group.max.size",
-        "group.min.session.timeout.ms",
         "metadata.log.max.snapshot.interval.ms",
-        "offset.metadata.max.bytes",
-        "offsets.retention.check.interval.ms",
-        "offsets.retention.minutes",
         "ottla.http",
         "transactional.id.expiration.ms",
     )

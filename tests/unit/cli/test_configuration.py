@@ -392,9 +392,14 @@ def test_a_command_that_fails_refuses_the_start() -> None:
 
 
 def test_what_nothing_acts_on_yet_is_told() -> None:
-    notes = resolve(["ottla.http=off", "group.max.size=3", "num.partitions=3"], {}, None).notes
+    notes = resolve(
+        ["ottla.http=off", "transactional.id.expiration.ms=3", "num.partitions=3"], {}, None
+    ).notes
     assert notes == (
-        Note("INFO", "accepted, but not in this version yet: group.max.size, ottla.http"),
+        Note(
+            "INFO",
+            "accepted, but not in this version yet: ottla.http, transactional.id.expiration.ms",
+        ),
     )
 
 
