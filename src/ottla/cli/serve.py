@@ -144,10 +144,10 @@ def _configuration(args: argparse.Namespace) -> Configuration:
     return configuration
 
 
-def home_for_data() -> str:
-    """The directory when none is named: the user's own place for data."""
+def home_for_data(name: str = "ottla") -> str:
+    """The directory when none is named: in the user's own place for data."""
     home = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
-    return os.path.join(os.path.abspath(home), "ottla")
+    return os.path.join(os.path.abspath(home), name)
 
 
 def _report(configuration: Configuration) -> None:
