@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         KafkaConsumer,
         KafkaProducer,
         NewTopic,
+        ProducerRecord,
         TopicPartition,
     )
 
@@ -24,6 +25,7 @@ __all__ = [
     "KafkaConsumer",
     "KafkaProducer",
     "NewTopic",
+    "ProducerRecord",
     "TopicPartition",
     "__version__",
 ]

@@ -1,52 +1,23 @@
 """Kafka's tools that move records, against our broker: what they print, end with, and leave behind."""
 
-import asyncio
 import json
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from ottla.aio.broker import Broker
+from ottla import Broker
 from ottla.cli.kafka import console_producer, run_tool
-from ottla.settings.broker import broker_settings
-from ottla.settings.parse import Resolved
 
 SECONDS_MAX = 20
 
 
 @pytest.fixture(scope="module")
-def bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A broker in a thread; tools have loops of their own."""
-    directory = tmp_path_factory.mktemp("broker")
-    ready = threading.Event()
-    found: list[str] = []
-    loops: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
-
-    async def serve() -> None:
-        given = {
-            "listeners": Resolved("PLAINTEXT://127.0.0.1:0"),
-            "log.dirs": Resolved(str(directory)),
-            "group.initial.rebalance.delay.ms": Resolved("0"),
-            "offsets.topic.num.partitions": Resolved("1"),
-        }
-        broker = Broker(broker_settings(given), given=given)
-        await broker.start()
-        over = asyncio.Event()
-        loops.append((asyncio.get_running_loop(), over))
-        found.append(f"127.0.0.1:{broker.bound['PLAINTEXT'].port}")
-        ready.set()
-        await over.wait()
-        await broker.stop()
-
-    thread = threading.Thread(target=lambda: asyncio.run(serve()))
-    thread.start()
-    assert ready.wait(SECONDS_MAX)
-    yield found[0]
-    loop, over = loops[0]
-    loop.call_soon_threadsafe(over.set)
-    thread.join(SECONDS_MAX)
+def bootstrap() -> Iterator[str]:
+    with Broker(
+        port=0, settings={"group.initial.rebalance.delay.ms": 0, "offsets.topic.num.partitions": 1}
+    ) as broker:
+        yield broker.bootstrap_servers
 
 
 @pytest.fixture
