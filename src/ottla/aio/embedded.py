@@ -18,7 +18,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
-from typing import NamedTuple, final
+from typing import Final, NamedTuple, final
 
 from ottla.aio.broker import Broker as Served
 from ottla.aio.broker import new_loop, serve
@@ -28,6 +28,9 @@ from ottla.settings.broker import KNOWN, BrokerSettings, base_name, broker_setti
 from ottla.settings.definition import ConfigurationError
 from ottla.settings.listener import HostPort
 from ottla.settings.parse import Resolved, text_of, value_of
+
+READY_S_MAX: Final = 60.0
+"""How long is waited for a start: one that examines many logs takes its time."""
 
 
 class NotNow(OttlaError):
@@ -102,7 +105,9 @@ class Broker:
         if it was never started, Halted if it had given up, or could not stop cleanly.
         """
         with self._changed:
-            run = self._last_run()
+            run = self._run
+            if run is None:
+                raise NotNow("The broker was never started.")
             run.stop_is_wanted = True
             if run.ask_to_stop is not None:
                 run.ask_to_stop()
@@ -110,16 +115,14 @@ class Broker:
         if isinstance(run.failure, Halted):
             raise run.failure
 
-    def wait_until_ready(self, timeout_s: float | None = None) -> None:
-        """Clients can connect. Raises what `start` raises, NotNow if it was never started or has
-        been stopped, TimeoutError."""
+    def wait_until_ready(self, timeout_s: float = READY_S_MAX) -> None:
+        """Clients can connect, be it that `start` is still to come in another thread. Raises what `start`
+        raised, or TimeoutError."""
         with self._changed:
-            run = self._last_run()
-            self._changed.wait_for(lambda: run.address is not None or run.is_over, timeout_s)
-            if run.is_over:
-                raise run.failure or NotNow("The broker has been stopped.")
-            if run.address is None:
-                raise TimeoutError(f"The broker is not ready after {timeout_s} s.")
+            if not self._changed.wait_for(self._is_settled, timeout_s):
+                raise TimeoutError(f"The broker is not ready after {timeout_s:g} s.")
+            if self._run is not None and self._run.failure is not None:
+                raise self._run.failure
 
     @property
     def address(self) -> HostPort:
@@ -143,7 +146,10 @@ class Broker:
         threading.Thread(
             target=self._serve_and_keep, args=(run,), name="ottla-broker", daemon=True
         ).start()
-        self.wait_until_ready()
+        with self._changed:
+            self._changed.wait_for(lambda: run.address is not None or run.is_over)
+        if run.is_over:
+            raise run.failure or NotNow("The broker was stopped while it started.")
         return self
 
     def __exit__(
@@ -156,10 +162,9 @@ class Broker:
 
     # Within
 
-    def _last_run(self) -> _Run:
-        if self._run is None:
-            raise NotNow("The broker was never started.")
-        return self._run
+    def _is_settled(self) -> bool:
+        run = self._run
+        return run is not None and (run.address is not None or run.failure is not None)
 
     def _begin(self) -> _Run:
         with self._changed:
@@ -184,7 +189,8 @@ class Broker:
             with _folder(self._texts) as texts, asyncio.Runner(loop_factory=new_loop) as runner:
                 runner.run(self._until_stopped(run, _configured(texts)))
         except OttlaError as error:
-            run.failure = error
+            with self._changed:
+                run.failure = error
             raise
         finally:
             with self._changed:
