@@ -1,8 +1,9 @@
 """What learners type: the programs and commands of the common tutorials, run as they are printed.
 
 Only the address is another one, because tests don't own port 9092. The programs stand in `programs/`;
-each block of them has a broker of its own, configured as its tutorial says: by nothing at all, or by
-the variables of its compose file. A tutorial fails by an exception, a wrong line, or by being slow
+each block of them has a broker of its own, configured as its tutorial says: by nothing at all, by the
+variables of its compose file as an image would get them, by the file itself (`ottla up`), or inside
+the program. A tutorial fails by an exception, a wrong line, or by being slow
 where it would bore: a first group is there within a second when nobody is waited for.
 
 Against Apache Kafka the same Python programs and shell commands run: there they judge `ottla.kafka`,
@@ -18,7 +19,7 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -32,6 +33,7 @@ from tools import Row, Tools
 
 TABLE: Final = "tutorials' programs"
 COLUMN: Final = "runs"
+OTTLA: Final = str(ROOT / ".venv" / "bin" / "ottla")
 PROGRAMS: Final = Path(__file__).resolve().parent / "programs"
 PROGRAM_SECONDS_MAX: Final = 90
 SPARK_SECONDS_MAX: Final = 240
@@ -53,19 +55,28 @@ CONSUMER_REPORT: Final = (
 
 
 class Served:
-    """`ottla serve` with nothing but variables, as an image's entry point would start it."""
+    """`ottla serve` with nothing but variables, as an image's entry point would start it; or what else
+    `words` ask for."""
 
-    def __init__(self, work: Path, name: str, variables: Mapping[str, str], port: int) -> None:
+    def __init__(
+        self,
+        work: Path,
+        name: str,
+        variables: Mapping[str, str],
+        port: int,
+        words: Sequence[str] = ("serve",),
+    ) -> None:
         self.data_dir: Path | None = work / name / "data"
         self.bootstrap = f"localhost:{port}"
         self._port = port
         self._log = work / name / "ottla.log"
         kept = {key: text for key, text in os.environ.items() if not key.startswith("KAFKA_")}
         self._environ = {**kept, **variables}
+        self._words = words
         self._process: Process | None = None
 
     def start(self) -> None:
-        command = [str(ROOT / ".venv" / "bin" / "ottla"), "serve", "--data", str(self.data_dir)]
+        command = [OTTLA, *self._words, "--data", str(self.data_dir)]
         self._process = Process(command, self._log, self._environ)
         self._process.wait_until_accepting("localhost", self._port, START_SECONDS_MAX)
 
@@ -79,8 +90,14 @@ class Served:
 
 
 @contextmanager
-def served(work: Path, name: str, variables: Mapping[str, str], port: int) -> Iterator[Served]:
-    broker = Served(work, name, variables, port)
+def served(
+    work: Path,
+    name: str,
+    variables: Mapping[str, str],
+    port: int,
+    words: Sequence[str] = ("serve",),
+) -> Iterator[Served]:
+    broker = Served(work, name, variables, port, words)
     broker.start()
     try:
         yield broker
@@ -138,6 +155,11 @@ class Tutorials:
                 "pykafka": self.pykafka,
                 "compose: wurstmeister": self.wurstmeister,
                 "compose: cp-kafka 7.3.2": self.confluent_image,
+                "ottla up: wurstmeister": self.up_wurstmeister,
+                "ottla up: cp-kafka 7.3.2": self.up_confluent,
+                "ottla up: indented with tabs": self.up_tabs,
+                "two brokers in a program": self.embedded,
+                "ottla serve --log explain": self.explained,
                 "Spark Structured Streaming": self.spark,
             }
         return [*rows, *((name, COLUMN, check) for name, check in checks.items())]
@@ -304,6 +326,98 @@ class Tutorials:
             raise Wrong(f"advertised are {addresses}")
         return "as printed; ZooKeeper is not needed"
 
+    # ---- the same files, without an image
+
+    def up_wurstmeister(self) -> str:
+        port = free_port()
+        changes = {
+            "9092:9092": f"{port}:{port}",
+            "KAFKA_ZOOKEEPER_CONNECT": f"KAFKA_PORT: {port}\n      KAFKA_ZOOKEEPER_CONNECT",
+        }
+        with self._up("wurstmeister", port, changes) as broker:
+            described = _described(broker, "test-topic")
+            address = self._advertised(broker)
+            _must_say(broker.said(), r"(?m) WARN .*test-topic")
+        if len(described["partitions"]) != 5 or address != f"127.0.0.1:{port}":
+            raise Wrong(f"test-topic at {address} is {described}")
+        return "the file as printed"
+
+    def up_confluent(self) -> str:
+        port, internal = free_port(), free_port()
+        changes = {
+            "9092:9092": f"{port}:9092",
+            "localhost:9092": f"localhost:{port}",
+            "29092": str(internal),
+            "KAFKA_BROKER_ID": "KAFKA_LISTENERS: "
+            f"PLAINTEXT://:9092,PLAINTEXT_INTERNAL://broker:{internal}\n      KAFKA_BROKER_ID",
+        }
+        with self._up("cp-kafka", port, changes) as broker:
+            said = self._program("confluent-kafka", "confluent.py", broker)
+            _must_say(said, "(?m)^Received message: third$")
+            addresses = self._advertised(broker), self._advertised(broker, f"127.0.0.1:{internal}")
+        if addresses != (f"localhost:{port}", f"localhost:{internal}"):
+            raise Wrong(f"advertised are {addresses}")
+        return "the file as printed, its port published as another one"
+
+    def up_tabs(self) -> None:
+        file = self._work / "tabs.yml"
+        lines = (PROGRAMS / "compose" / "wurstmeister.yml").read_text().splitlines(keepends=True)
+        file.write_text("".join([*lines[:4], *(line.replace("  ", "\t") for line in lines[4:])]))
+        done = subprocess.run([OTTLA, "up", str(file)], capture_output=True, text=True, timeout=30)
+        _must_say(done.stderr, r"tabs\.yml: line 5: tab used for indentation\n")
+        if done.returncode != 1:
+            raise Wrong(f"exit code {done.returncode}")
+
+    @contextmanager
+    def _up(self, name: str, port: int, changes: Mapping[str, str]) -> Iterator[Served]:
+        """The printed file, with this machine's free ports."""
+        text = (PROGRAMS / "compose" / f"{name}.yml").read_text()
+        for printed, ours in changes.items():
+            assert text.count(printed) == 1, f"{name}.yml says {printed} once"
+            text = text.replace(printed, ours)
+        file = self._work / f"{name}.yml"
+        file.write_text(text)
+        with served(self._work, f"up-{name}", {}, port, ("up", str(file))) as broker:
+            yield broker
+
+    # ---- in a program, and in words
+
+    def embedded(self) -> str:
+        """Both ports are served from one process, and nothing of it is left."""
+        ports = {"9092": str(free_port()), "9093": str(free_port())}
+        text = (PROGRAMS / "embedded.py").read_text()
+        for printed, ours in ports.items():
+            text = text.replace(printed, ours)
+        program = self._work / "embedded.py"
+        program.write_text(text)
+        said = _run([str(ROOT / ".venv" / "bin" / "python"), str(program)])
+        hellos = [f"hello, 127.0.0.1:{port}" for port in ports.values()]
+        if said.splitlines() != [*hellos, "offset 0", "stopped"]:
+            raise Wrong(f"it says {said!r}")
+        return "kafka-python 3 in the same process"
+
+    def explained(self) -> str:
+        port = free_port()
+        variables = {"KAFKA_LISTENERS": f"PLAINTEXT://localhost:{port}", **AT_ONCE}
+        words = ("serve", "--log", "explain")
+        with served(self._work, "explained", variables, port, words) as broker:
+            self._program("kafka-python-3", "items_producer.py", broker)
+            self._program("kafka-python-3", "items_consumer.py", broker)
+            said = broker.said()
+        who = r"(?m)^\d\d:\d\d:\d\d  kafka-python-\S+ +"
+        for line in (
+            r"connects  from 127\.0\.0\.1:\d+",
+            r"asks      for topic items-list, which is made now$",
+            r"produces  \d+ records? \(\d+ bytes\) to items-list-0: appended at offsets? 0",
+            r"joins     group items-group: generation 1; it leads 1 member",
+            r"is given  by group items-group: items-list-0$",
+            r"fetches   items-list-0 from offset 0: \d+ record",
+            r"commits   group items-group goes on in items-list-0 at offset 20$",
+            r"leaves    group items-group$",
+        ):
+            _must_say(said, who + line)
+        return f"{len(said.splitlines())} lines"
+
     # ---- Spark
 
     def spark(self) -> str:
@@ -374,7 +488,7 @@ class Tutorials:
 
 
 def _described(broker: Broker, topic: str) -> dict[str, list[dict[str, list[int]]]]:
-    command = [str(ROOT / ".venv" / "bin" / "ottla"), "topic", "describe", topic, "--json"]
+    command = [OTTLA, "topic", "describe", topic, "--json"]
     said = _run([*command, "--bootstrap-server", broker.bootstrap])
     (found,) = json.loads(said)["items"]
     answer: dict[str, list[dict[str, list[int]]]] = found

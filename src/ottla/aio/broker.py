@@ -9,11 +9,11 @@ its logs, all is synced, and only then the clean marker is written.
 A broken invariant (`AssertionError`, `Bug`) or a `Halt` ends the broker without that marker: what
 is on the disk is then examined by the next start instead of being believed.
 
-Elsewhere: who builds a node, `broker/wiring.py`; the command, `cli/serve.py`.
+Elsewhere: who builds a node, `broker/wiring.py`; the command, `cli/serve.py`; a broker in a thread of a
+program, `embedded.py`.
 """
 
 import asyncio
-import gc
 import logging
 import os
 import signal
@@ -134,6 +134,11 @@ class Broker:
 
     async def start(self) -> None:
         """Serve. Raises CannotStart, having left everything as it was, with a reason to act on."""
+        if not __debug__:
+            raise CannotStart(
+                "Python's -O (or PYTHONOPTIMIZE) removes the assertions that keep the data safe. "
+                "Start without it."
+            )
         self._loop = asyncio.get_running_loop()
         self.ended = self._loop.create_future()
         self._ready = self._loop.create_future()
@@ -380,14 +385,50 @@ def run_until_signal(
     topics_wanted: tuple[TopicToCreate, ...],
     cluster_id: str | None,
     started: Callable[[Broker], None],
+    around: Callable[[ServedNode], ServedNode] | None = None,
 ) -> int:
     """Serve until SIGTERM or SIGINT; returns the process's exit code. Raises CannotStart.
 
-    `started` is called once, when clients can connect.
+    `started` is called once, when clients can connect. `around`: who stands before the node and sees
+    all that goes in and comes out.
     """
-    broker = Broker(settings, given=given, topics_wanted=topics_wanted, cluster_id=cluster_id)
-    with asyncio.Runner(loop_factory=_new_loop) as runner:
-        return runner.run(_serve(broker, started))
+    broker = Broker(
+        settings,
+        given=given,
+        topics_wanted=topics_wanted,
+        cluster_id=cluster_id,
+        assemble=assemble if around is None else lambda premises: around(assemble(premises)),
+    )
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        return 0 if runner.run(_until_signal(broker, started)) else 1
+
+
+async def _until_signal(broker: Broker, started: Callable[[Broker], None]) -> bool:
+    loop = asyncio.get_running_loop()
+    stop: asyncio.Future[None] = loop.create_future()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _signaled, stop, number)
+    return await serve(broker, stop, started)
+
+
+async def serve(
+    broker: Broker, stop: asyncio.Future[None], started: Callable[[Broker], None]
+) -> bool:
+    """Serve until `stop` is done or the broker gives up. False: the stop was not clean.
+
+    `started` is called once, when clients can connect. Raises CannotStart.
+    """
+    await broker.start()
+    asyncio.get_running_loop().set_exception_handler(_unhandled(broker))
+    try:
+        started(broker)
+        await asyncio.wait((stop, broker.ended), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        if not broker.ended.done():
+            log.info("stopping")
+        clean = await broker.stop()
+        log.info("stopped" if clean else "stopped, but not cleanly")
+    return clean
 
 
 def _with_bound_ports(settings: BrokerSettings, ports: Mapping[str, int]) -> BrokerSettings:
@@ -417,24 +458,6 @@ def _within_limits(asked: ConnectionSettings) -> tuple[ConnectionSettings, int]:
     return asked._replace(connections_max=connections_max), files_max
 
 
-async def _serve(broker: Broker, started: Callable[[Broker], None]) -> int:
-    loop = asyncio.get_running_loop()
-    stop: asyncio.Future[None] = loop.create_future()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, _signaled, stop, number)
-    await broker.start()
-    loop.set_exception_handler(_unhandled(broker))
-    gc.freeze()  # what the start has made stays; the collector need not look at it again
-    gc.enable()
-    started(broker)
-    await asyncio.wait((stop, broker.ended), return_when=asyncio.FIRST_COMPLETED)
-    if not broker.ended.done():
-        log.info("stopping")
-    clean = await broker.stop()
-    log.info("stopped" if clean else "stopped, but not cleanly")
-    return 0 if clean else 1
-
-
 def _signaled(stop: asyncio.Future[None], number: signal.Signals) -> None:
     if stop.done():
         log.warning("second %s: leaving at once, the next start examines the logs", number.name)
@@ -457,7 +480,7 @@ def _unhandled(
     return handle
 
 
-def _new_loop() -> asyncio.AbstractEventLoop:
+def new_loop() -> asyncio.AbstractEventLoop:
     try:
         import uvloop
     except ImportError:

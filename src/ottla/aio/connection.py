@@ -31,7 +31,7 @@ from ottla.limits import (
 )
 from ottla.types import Payload
 from ottla.wire.api import FETCH, Message
-from ottla.wire.frame import ForeignProtocol, ForeignProtocolError
+from ottla.wire.frame import BufferPool, ForeignProtocol, ForeignProtocolError
 from ottla.wire.server import Call, Origin, ServerConnection
 
 log = logging.getLogger(__name__)
@@ -56,6 +56,9 @@ _TLS_FAREWELL: Final = bytes((21, 3, 1, 0, 2, 2, 40))  # an alert record: fatal,
 
 class Host(Protocol):
     """What a connection asks of the server it belongs to."""
+
+    pool: BufferPool
+    """Of all connections: where they receive."""
 
     complaints: Complaints
     turns: Turns
@@ -167,6 +170,7 @@ class Connection(asyncio.BufferedProtocol):
                 local_port=local[1],
             ),
             frame_bytes_max=self._host.request_bytes_max,
+            pool=self._host.pool,
         )
         if not self._host.opened(self):
             return

@@ -102,8 +102,8 @@ def explained(listener: Listener, error: OSError) -> str:
     )
     if error.errno == errno.EADDRINUSE:
         return (
-            f"{where}: the port is taken by another process (see: ss -ltnp 'sport = :{listener.port}'"
-            "). Stop that one, or choose another port: --override "
+            f"{where}: the port is taken (by whom: ss -ltnp 'sport = :{listener.port}'"
+            "). Stop whoever listens there, or choose another port: --override "
             f"listeners={listener.name}://{listener.host}:{listener.port + 1}"
         )
     if isinstance(error, socket.gaierror):

@@ -20,10 +20,12 @@ import logging
 import os
 import struct
 import sys
+import threading
 from typing import Final, final
 
 from ottla.core.log.recovery import Shutdown
 from ottla.core.port import Entropy
+from ottla.errors import OttlaError
 from ottla.settings.definition import ConfigurationError
 from ottla.settings.parse import properties
 from ottla.types import Uuid, uuid_from_text, uuid_to_text
@@ -41,9 +43,10 @@ _FIRST_NODE_ID: Final = 1
 
 _claimed_here: Final[set[tuple[int, int]]] = set()
 """Directories (device, inode) this process has claimed: POSIX locks do not exclude within one."""
+_claiming: Final = threading.Lock()
 
 
-class CannotStart(Exception):
+class CannotStart(OttlaError):
     """The broker cannot start, for a reason its operator can act on. The message is for reading."""
 
 
@@ -243,7 +246,11 @@ class LogDirectory:
 
 def claim(path: str) -> LogDirectory:
     """Make the directory if it is not there and lock it. Raises CannotStart with the reason."""
-    path = os.path.abspath(path)
+    with _claiming:  # two threads may begin with one directory at the same time
+        return _claimed(os.path.abspath(path))
+
+
+def _claimed(path: str) -> LogDirectory:
     try:
         os.makedirs(path, mode=0o700, exist_ok=True)
         status = os.stat(path)

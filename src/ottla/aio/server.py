@@ -30,6 +30,7 @@ from ottla.limits import (
 from ottla.settings.broker import ConnectionSettings
 from ottla.settings.listener import HostPort, Listener
 from ottla.wire.api import Message
+from ottla.wire.frame import BufferPool
 from ottla.wire.server import Call
 
 log = logging.getLogger(__name__)
@@ -77,6 +78,7 @@ class Server:
         """Listener name to the address to try: where it really listens."""
 
         # What a connection asks of its host
+        self.pool = BufferPool()
         self.complaints = Complaints(loop.call_later)
         self.request_bytes_max = settings.request_bytes_max
         self.held_bytes = 0

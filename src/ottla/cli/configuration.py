@@ -8,7 +8,6 @@ Elsewhere: what variables mean, see `settings/environment.py`; what may be set, 
 whether the whole fits together, `settings/broker.py`.
 """
 
-import difflib
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from ottla.limits import SECRET_FILE_BYTES_MAX, SETTINGS_FILE_BYTES_MAX
-from ottla.settings.broker import KNOWN, BrokerSettings, base_name, broker_settings
+from ottla.settings.broker import KNOWN, BrokerSettings, base_name, broker_settings, nearest
 from ottla.settings.definition import ConfigurationError, Source
 from ottla.settings.documentation import NOT_YET
 from ottla.settings.environment import (
@@ -355,6 +354,6 @@ def _check(merged: Mapping[str, Given], notes: list[Note]) -> tuple[str, ...]:
 
 
 def _unknown(given: Given) -> Note:
-    near = difflib.get_close_matches(given.key, KNOWN, n=1, cutoff=0.75)
-    hint = f"; did you mean {near[0]}?" if near else ""
+    near = nearest(given.key)
+    hint = f"; did you mean {near}?" if near else ""
     return Note("WARNING", f"{given.where}: {given.key} is not a setting{hint}")

@@ -38,6 +38,13 @@ def _serve() -> Command:
     return serve
 
 
+def _up() -> Command:
+    gc.disable()  # as for `serve`
+    from ottla.cli import up
+
+    return up
+
+
 def _topic() -> Command:
     from ottla.cli import topic
 
@@ -106,6 +113,7 @@ def _log() -> Command:
 
 COMMANDS: Final[dict[str, Entry]] = {
     "serve": Entry("run a broker", _serve),
+    "up": Entry("run the broker of a docker-compose file, without Docker", _up),
     "topic": Entry("create, list, describe, alter and delete topics", _topic),
     "config": Entry("describe and alter settings of topics, brokers and groups", _config),
     "produce": Entry("send lines from standard input to a topic", _produce),

@@ -3,7 +3,8 @@
 Whatever keeps it from starting is one readable sentence on stderr and exit code 1. Log lines go to
 stdout in Kafka's form, because people and tools wait there for the words Kafka says when it is up.
 
-Elsewhere: what the settings amount to, `configuration.py`; the broker itself, `aio/broker.py`.
+Elsewhere: what the settings amount to, `configuration.py`; the broker itself, `aio/broker.py`; how the log
+looks, `log_lines.py`; the same from a compose file, `up.py`.
 """
 
 import argparse
@@ -14,14 +15,15 @@ import shlex
 import shutil
 import socket
 import sys
-from collections.abc import Iterable, Sequence
-from typing import Final, final
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
 
-from ottla.aio.broker import Broker, run_until_signal
+from ottla.aio.broker import Broker, ServedNode, run_until_signal
 from ottla.aio.log_directory import CannotStart
 from ottla.cli.configuration import Configuration, resolve, table
+from ottla.cli.log_lines import View, explain, log_to_stdout
 from ottla.settings.definition import ConfigurationError
-from ottla.settings.listener import WILDCARDS, HostPort
+from ottla.settings.listener import HostPort
 from ottla.version import __version__
 
 log = logging.getLogger("ottla.serve")
@@ -42,6 +44,10 @@ or with Kafka's own tools:
 Ctrl-C stops it. What was acknowledged is there at the next start.
 """
 
+_ONE_BROKER: Final = """\
+--brokers {brokers}: brokers that form a cluster, and share topics, are not in this version. Two that know \
+nothing of each other are two commands: `{ottla} serve -p 9092 --data one` and `{ottla} serve -p 9093 --data two`"""
+
 _TOOLS_LOOK_AT: Final = (HostPort("localhost", 9092), HostPort("127.0.0.1", 9092))
 """Where our own tools look when they are not told."""
 
@@ -50,6 +56,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "file", nargs="?", metavar="server.properties", help="settings, as for a Kafka broker"
     )
+    parser.add_argument(
+        "-p", "--port", type=int, metavar="PORT", help="listen on localhost:PORT instead of 9092"
+    )
+    parser.add_argument(
+        "--brokers", type=int, default=1, metavar="N", help="how many brokers; one, in this version"
+    )
+    parser.add_argument("--strict", action="store_true", help="refuse settings that nobody knows")
+    add_common_arguments(parser)
+
+
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    """What every command has that runs a broker."""
     parser.add_argument(
         "--data", metavar="DIR", help="where the data is kept (the same as log.dirs=DIR)"
     )
@@ -62,20 +80,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="a setting that wins over file and environment; may be given several times",
     )
-    parser.add_argument("--strict", action="store_true", help="refuse settings that nobody knows")
+    parser.add_argument(
+        "--log",
+        choices=[view.value for view in View],
+        default=View.KAFKA.value,
+        help="kafka: as Kafka logs; explain: what clients do and what happens then, in words",
+    )
     parser.add_argument("--verbose", action="store_true", help="log at level DEBUG")
 
 
 def run(args: argparse.Namespace) -> int:
+    return serve("serve", _configuration, args)
+
+
+def serve(
+    command: str,
+    configuration_of: Callable[[argparse.Namespace], Configuration],
+    args: argparse.Namespace,
+) -> int:
     """Serve until SIGTERM or Ctrl-C."""
-    if not __debug__:
-        return _refused(
-            "Python's -O (or PYTHONOPTIMIZE) removes the assertions that keep the data safe. "
-            "Start without it."
-        )
-    _log_to_stdout(logging.DEBUG if args.verbose else logging.INFO)
+    view = View(args.log)
+    log_to_stdout(logging.DEBUG if args.verbose else logging.INFO, view)
     try:
-        configuration = _configuration(args)
+        configuration = configuration_of(args)
         _report(configuration)
         return run_until_signal(
             configuration.broker,
@@ -83,21 +110,33 @@ def run(args: argparse.Namespace) -> int:
             topics_wanted=configuration.topics_to_create,
             cluster_id=configuration.cluster_id,
             started=_started,
+            around=_explained if view is View.EXPLAIN else None,
         )
     except (ConfigurationError, CannotStart) as error:
-        return _refused(str(error))
+        print(f"ottla {command}: {error}", file=sys.stderr)
+        return _FAILED
     finally:
         gc.enable()
 
 
+def _explained(node: ServedNode) -> ServedNode:
+    from ottla.cli.explain import ExplainedNode
+
+    return ExplainedNode(node, explain)
+
+
 def _configuration(args: argparse.Namespace) -> Configuration:
     overrides: list[str] = list(args.overrides)
+    if args.brokers != 1:
+        raise ConfigurationError(_ONE_BROKER.format(brokers=args.brokers, ottla=_this_program()))
+    if args.port is not None:
+        overrides.append(f"listeners=PLAINTEXT://localhost:{args.port}")
     if args.data is not None:
         overrides.append(f"log.dirs={os.path.abspath(args.data)}")
     configuration = resolve(overrides, os.environ, args.file)
     if "log.dirs" not in configuration.given and "log.dir" not in configuration.given:
         # Kafka's default is below /tmp, which forgets.
-        overrides.append(f"log.dirs={_home_for_data()}")
+        overrides.append(f"log.dirs={home_for_data()}")
         configuration = resolve(overrides, os.environ, args.file)
     if args.strict and configuration.unknown:
         unknown = [note.text for note in configuration.notes if note.level == "WARNING"]
@@ -105,10 +144,10 @@ def _configuration(args: argparse.Namespace) -> Configuration:
     return configuration
 
 
-def _home_for_data() -> str:
-    """The directory when none is named: the user's own place for data."""
+def home_for_data(name: str = "ottla") -> str:
+    """The directory when none is named: in the user's own place for data."""
     home = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
-    return os.path.join(os.path.abspath(home), "ottla")
+    return os.path.join(os.path.abspath(home), name)
 
 
 def _report(configuration: Configuration) -> None:
@@ -121,6 +160,8 @@ def _report(configuration: Configuration) -> None:
 
 def _started(broker: Broker) -> None:
     """Clients can connect: say so to people, to tools that read the log, and to systemd."""
+    gc.freeze()  # what the start has made stays; the collector need not look at it again
+    gc.enable()
     node_id = broker.directory.node_id
     for name, address in broker.bound.items():
         log.info("listening on %s://%s", name, address)
@@ -137,7 +178,7 @@ def _started(broker: Broker) -> None:
 def first_steps(bound: Iterable[HostPort], directories: Sequence[str]) -> str:
     """What to try next, in commands that work as they stand: this program may not be on the PATH,
     and the tools look for a broker at localhost:9092 unless they are told where else."""
-    addresses = [HostPort("localhost" if host in WILDCARDS else host, port) for host, port in bound]
+    addresses = [address.from_here for address in bound]
     address = next((one for one in addresses if one in _TOOLS_LOOK_AT), addresses[0])
     return _FIRST_STEPS.format(
         version=__version__,
@@ -170,49 +211,3 @@ def _tell_systemd() -> None:
             notify.sendto(b"READY=1", address)
         except OSError as error:
             log.warning("systemd cannot be told that the broker is ready: %s", error.strerror)
-
-
-def _refused(reason: str) -> int:
-    print(f"ottla serve: {reason}", file=sys.stderr)
-    return _FAILED
-
-
-def _log_to_stdout(level: int) -> None:
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(KafkaFormatter())
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(level)
-    logging.getLogger("asyncio").setLevel(logging.WARNING)
-
-
-_ORDINARY: Final = frozenset((*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"))
-
-
-@final
-class KafkaFormatter(logging.Formatter):
-    """`[2026-01-02 03:04:05,678] INFO message field=value (logger)`, one line whatever is in it."""
-
-    default_time_format = "%Y-%m-%d %H:%M:%S"
-    default_msec_format = "%s,%03d"
-
-    def format(self, record: logging.LogRecord) -> str:
-        fields = "".join(
-            f" {name}={_one_line(str(value))}"
-            for name, value in vars(record).items()
-            if name not in _ORDINARY
-        )
-        text = (
-            f"[{self.formatTime(record)}] {record.levelname.replace('WARNING', 'WARN')} "
-            f"{_one_line(record.getMessage())}{fields} ({record.name})"
-        )
-        if record.exc_info:
-            text += "\n" + self.formatException(record.exc_info)
-        return text
-
-
-def _one_line(text: str) -> str:
-    """Nobody writes lines of their own into the log by what they send."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ottla.kafka.structs import (
         ConsumerGroupMetadata,
         OffsetAndMetadata,
+        ProducerRecord,
         TopicPartition,
         TopicPartitionReplica,
     )
@@ -53,6 +54,7 @@ __all__ = [
     "OffsetAndMetadata",
     "OffsetSpec",
     "OttlaCompatWarning",
+    "ProducerRecord",
     "Serializer",
     "TopicPartition",
     "TopicPartitionReplica",
@@ -77,6 +79,7 @@ _HOMES: Final = {
     "Serializer": "serializer",
     "ConsumerGroupMetadata": "structs",
     "OffsetAndMetadata": "structs",
+    "ProducerRecord": "structs",
     "TopicPartition": "structs",
     "TopicPartitionReplica": "structs",
 }

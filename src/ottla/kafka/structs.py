@@ -5,6 +5,7 @@ Field order is part of the interface: people unpack them. Elsewhere: a record th
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final, NamedTuple, final
 
 from ottla.client.consume.record import OffsetAndMetadata, OffsetAndTimestamp
@@ -19,6 +20,7 @@ __all__ = [
     "OffsetAndMetadata",
     "OffsetAndTimestamp",
     "PartitionMetadata",
+    "ProducerRecord",
     "RetryOptions",
     "TopicPartition",
     "TopicPartitionReplica",
@@ -82,6 +84,17 @@ class GroupInformation(NamedTuple):
     protocol: str
     members: Sequence[MemberInformation]
     authorized_operations: Sequence[str] | None
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ProducerRecord:
+    """What `send(topic, record)` takes too: a record, apart from where it goes. `timestamp` in
+    milliseconds; None: when it is sent."""
+
+    key: object
+    value: object
+    timestamp: int | None = None
 
 
 class RetryOptions(NamedTuple):

@@ -227,6 +227,13 @@ def base_name(name: str) -> str:
     return rest or name
 
 
+def nearest(name: str) -> str | None:
+    """The setting that may be meant by a name that is none."""
+    import difflib
+
+    return next(iter(difflib.get_close_matches(name, KNOWN, n=1, cutoff=0.75)), None)
+
+
 def topic_defaults_of(values: Values) -> Mapping[str, str]:
     """A topic's settings as the broker's settings of similar names give them."""
     defaults: dict[str, str] = {}

@@ -23,6 +23,11 @@ class HostPort(NamedTuple):
     host: str
     port: int
 
+    @property
+    def from_here(self) -> "HostPort":
+        """What a client on this machine dials to get to what listens here."""
+        return HostPort("localhost", self.port) if self.host in WILDCARDS else self
+
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 

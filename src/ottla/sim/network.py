@@ -17,10 +17,13 @@ from zlib import crc32
 from ottla.core.port import FileSlice
 from ottla.sim.clock import Events
 from ottla.types import Payload
+from ottla.wire.frame import BufferPool
 from ottla.wire.server import Origin, ServerConnection
 
 CLIENT_HOST: Final = "10.0.0.2"
 """Where all clients are, as the node sees it."""
+
+_POOL: Final = BufferPool()
 
 
 class Listener(Protocol):
@@ -100,6 +103,7 @@ class Connection:
                 local_port=9092,
             ),
             frame_bytes_max=16 * 1024 * 1024,
+            pool=_POOL,
         )
 
     # The client's end

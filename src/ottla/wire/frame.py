@@ -1,11 +1,12 @@
 """Where received bytes go, and where one request ends: the receiving half of a connection.
 
 A frame is an int32 size and that many bytes. Bytes are received into one scratch buffer that all
-connections share; whole frames are read in place. Only what a read left unfinished is copied, into a
+connections of a pool share; whole frames are read in place. Only what a read left unfinished is copied, into a
 buffer that belongs to the connection until the frame is whole. That buffer grows with the bytes that
 came, at most eightfold, and never with the size that was announced: a hostile length costs nothing.
 
-So frames, and all views into them, are valid until any connection asks for a buffer again.
+So frames, and all views into them, are valid until any connection of the pool asks for a buffer again,
+and a pool belongs to one thread.
 
 Elsewhere: what is in a frame, see `server.py` and `header.py`.
 """
@@ -82,12 +83,9 @@ class BufferPool:
             self._free.append(view)
 
 
-_SHARED: Final = BufferPool()
-
-
 @final
 class FrameReader:
-    """The frames of one connection, one after the other.
+    """The frames of one connection, one after the other. `pool` None: it shares with nobody.
 
     `get_buffer()` says where to receive; `received(n)` says that n bytes were, and returns the frames
     that they complete, without their sizes. Once `failure` is set nothing more can be received.
@@ -107,7 +105,7 @@ class FrameReader:
     def __init__(self, peer: str, frame_bytes_max: int, pool: BufferPool | None = None) -> None:
         self._peer = peer
         self._frame_bytes_max = frame_bytes_max
-        self._pool = _SHARED if pool is None else pool
+        self._pool = BufferPool() if pool is None else pool
         self._buffer: memoryview | None = None
         self._filled = 0
         self._total = 0

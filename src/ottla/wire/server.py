@@ -81,7 +81,7 @@ _HELD_NOTHING: Final[list[Payload]] = []
 
 @final
 class ServerConnection:
-    """Requests in, responses out, in order."""
+    """Requests in, responses out, in order. `pool` None: its buffers are shared with nobody."""
 
     __slots__ = (
         "_answered_slot",

@@ -1,6 +1,5 @@
 """`ottla` finds its subcommand, and `ottla serve` says what keeps it from starting in one sentence."""
 
-import json
 import logging
 import os
 import signal
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ottla import __version__
+from ottla import KafkaConsumer, KafkaProducer, __version__
 from ottla.aio.log_directory import CannotStart
 from ottla.cli import serve
 from ottla.cli.main import main
@@ -84,6 +83,13 @@ def test_data_is_where_it_was_asked_for(runs: Runs, tmp_path: Path) -> None:
     assert runs.settings.log_dirs == (str(tmp_path / "here"),)
 
 
+def test_a_port_is_a_port_of_this_machine(runs: Runs) -> None:
+    assert main(["serve", "-p", "9093", "--brokers", "1"]) == 0
+    assert runs.settings is not None
+    (listener,) = runs.settings.listeners
+    assert (listener.host, listener.port) == ("localhost", 9093)
+
+
 def test_without_a_word_data_is_in_the_users_place(runs: Runs, tmp_path: Path) -> None:
     assert main(["serve"]) == 0
     assert runs.settings is not None
@@ -102,6 +108,8 @@ def test_a_file_names_the_place_and_an_override_wins(runs: Runs, tmp_path: Path)
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (["--brokers", "2"], "serve -p 9093 --data two"),
+        (["-p", "99999"], "with a port from 0 to 65535"),
         (["--override", "num.partitions=many"], "num.partitions=many"),
         (["--override", "num.partitions"], "key=value is expected"),
         (["/nowhere/server.properties"], "/nowhere/server.properties"),
@@ -211,39 +219,6 @@ def test_the_first_steps_start_this_program(
     assert told().startswith(f"{sys.executable} -m ottla.cli.main topic create")
 
 
-# The log's form
-
-
-def line(message: str, *values: object, **fields: object) -> str:
-    record = logging.LogRecord("ottla.x", logging.WARNING, "", 0, message, values, None)
-    vars(record).update(fields)
-    return serve.KafkaFormatter().format(record)
-
-
-def test_a_log_line_has_kafkas_form_and_its_fields() -> None:
-    text = line("isr shrank to %d", 2, partition="t-0", left=[3])
-    head, _, rest = text.partition("] ")
-    assert rest == "WARN isr shrank to 2 partition=t-0 left=[3] (ottla.x)"
-    assert len(head) == len("[2026-01-02 03:04:05,678")
-
-
-def test_nobody_writes_log_lines_of_their_own() -> None:
-    text = line("from %s", "x\n[2026-01-01 00:00:00,000] INFO fine", peer="a\r\n\x1b[31mb")
-    assert "\n" not in text
-    assert "\x1b" not in text
-    assert json.dumps("x\n[2026")[1:-1] in text
-
-
-def test_a_traceback_follows_its_line() -> None:
-    try:
-        raise KeyError("k")
-    except KeyError:
-        record = logging.LogRecord("ottla.x", logging.ERROR, "", 0, "oh", (), sys.exc_info())
-    text = serve.KafkaFormatter().format(record)
-    assert text.splitlines()[0].endswith("ERROR oh (ottla.x)")
-    assert text.splitlines()[-1] == "KeyError: 'k'"
-
-
 # The real thing, as a process
 
 
@@ -334,3 +309,40 @@ def test_a_broker_starts_says_so_serves_and_stops(tmp_path: Path) -> None:
         said = "".join(again.lines) + out
         assert "Its data is in" not in said  # told once
         assert "WARN" not in said
+
+
+def test_what_clients_do_is_told_in_words(tmp_path: Path) -> None:
+    told = ("--log", "explain", "-p", "0", "--set", "group.initial.rebalance.delay.ms=0")
+    with Process(tmp_path / "data", *told) as process:
+        listening = process.read_until("listening on ")
+        address = listening.split("PLAINTEXT://")[1].strip()
+        with KafkaProducer(bootstrap_servers=address, client_id="my-producer") as producer:
+            producer.send("greetings", b"one").get(timeout=30)
+        consumer = KafkaConsumer(
+            "greetings",
+            bootstrap_servers=address,
+            client_id="my-consumer",
+            group_id="g",
+            auto_offset_reset="earliest",
+        )
+        assert next(consumer).value == b"one"
+        consumer.close()
+        process.read_until("leaves    group g")
+        code, _, err = process.ended(signal.SIGTERM)
+        assert (code, err) == (0, "")
+    lines = [line[10:].rstrip("\n") for line in process.lines]
+    assert all(line[2] == line[5] == ":" for line in process.lines if "  my-" in line)
+    for said in (
+        "my-producer           asks      for topic greetings, which is made now",
+        "my-producer           produces  1 record (71 bytes) to greetings-0: appended at offset 0",
+        "my-consumer           asks      who coordinates group g: broker 1",
+        "my-consumer           joins     group g: generation 1; it leads 1 member, and assigns by range",
+        "my-consumer           is given  by group g: greetings-0",
+        "my-consumer           asks      where its group goes on in greetings-0: nowhere yet",
+        "my-consumer           looks up  where greetings-0 begins: at offset 0",
+        "my-consumer           fetches   greetings-0 from offset 0: 1 record",
+        "my-consumer           commits   group g goes on in greetings-0 at offset 1",
+        "my-consumer           leaves    group g",
+    ):
+        assert said in lines
+    assert "Kafka Server started" not in "".join(process.lines)

@@ -1,21 +1,19 @@
-"""A real broker for whoever asks for it."""
+"""A real broker on a thread of its own, on a free port of this machine, for whoever asks for it."""
 
 import re
-import shutil
 from collections.abc import Iterator
 
 import pytest
 
-from tests.unit.fakes.served_broker import ServedBroker
+from ottla import Broker
+
+SETTINGS = {"group.initial.rebalance.delay.ms": 0, "offsets.topic.num.partitions": 1}
 
 
 @pytest.fixture(scope="session")
-def bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    directory = tmp_path_factory.mktemp("kafka-broker")
-    broker = ServedBroker(directory)
-    yield broker.bootstrap
-    broker.stop()
-    shutil.rmtree(directory, ignore_errors=True)
+def bootstrap() -> Iterator[str]:
+    with Broker(port=0, settings=SETTINGS) as broker:
+        yield broker.bootstrap_servers
 
 
 @pytest.fixture

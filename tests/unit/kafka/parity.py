@@ -7,12 +7,12 @@ What there is to call stands in `kafka_python_api.json`, as kafka-python 2.3 and
 
 import json
 import sys
-import tempfile
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from ottla import Broker
 from ottla.kafka import errors
 from ottla.kafka.admin import (
     ACL,
@@ -40,7 +40,7 @@ from ottla.kafka.structs import (
     TopicPartitionReplica,
 )
 from ottla.wire.message.metadata import MetadataRequest
-from tests.unit.fakes.served_broker import ServedBroker
+from tests.unit.kafka.conftest import SETTINGS
 
 ROOT: Final = Path(__file__).resolve().parents[3]
 PAGE: Final = ROOT / "docs" / "reference" / "kafka-python-parity.md"
@@ -425,12 +425,10 @@ def _shown(default: object) -> str:
 
 def main() -> int:
     warnings.simplefilter("ignore")
-    with tempfile.TemporaryDirectory() as directory:
-        broker = ServedBroker(Path(directory))
-        world = World(broker.bootstrap)
+    with Broker(port=0, settings=SETTINGS) as broker:
+        world = World(broker.bootstrap_servers)
         PAGE.write_text(page(statuses(world)))
         world.close()
-        broker.stop()
     print(f"{PAGE.relative_to(ROOT)} is written")
     return 0
 

@@ -15,7 +15,7 @@ from ottla.kafka.cluster import ClusterMetadata
 from ottla.kafka.partitioner import Partitioner
 from ottla.kafka.producer import KafkaProducer
 from ottla.kafka.producer.future import RecordMetadata
-from ottla.kafka.structs import TopicPartition
+from ottla.kafka.structs import ProducerRecord, TopicPartition
 
 SECONDS_MAX = 10
 
@@ -36,8 +36,38 @@ def test_a_record_is_where_its_future_says(producer: KafkaProducer, topic: str) 
     assert not future.failed()
     assert future.value == found
     assert future.exception is None
-    assert repr(future).startswith("<ottla.kafka.producer.future.FutureRecordMetadata")
+    assert repr(future) == (
+        f"<ottla.kafka.producer.future.FutureRecordMetadata for {topic}-0: at offset 0>"
+    )
     assert producer.send(topic, b"v").get(SECONDS_MAX).offset == 1
+
+
+def test_a_record_may_come_in_one_piece(
+    producer: KafkaProducer, bootstrap: str, topic: str
+) -> None:
+    """Where the topic is known or not, and through serializers or past them."""
+    for _ in range(2):
+        found = producer.send(topic, ProducerRecord(b"key", b"value", 77)).get(SECONDS_MAX)
+        assert (found.timestamp, found.serialized_key_size, found.serialized_value_size) == (
+            77,
+            3,
+            5,
+        )
+    with KafkaProducer(bootstrap_servers=bootstrap, value_serializer=str.encode) as own:
+        sent = own.send(topic, ProducerRecord(key=None, value="text"), partition=0)
+        assert sent.get(SECONDS_MAX).serialized_value_size == 4
+    with pytest.raises(TypeError, match="value has to be bytes"):
+        producer.send(topic, ProducerRecord(None, "text"))
+
+
+def test_a_future_tells_how_far_its_record_is(bootstrap: str, topic: str) -> None:
+    with KafkaProducer(bootstrap_servers=bootstrap, linger_ms=60_000, acks=0) as producer:
+        future = producer.send(topic, b"v", partition=0)
+        assert repr(future).endswith(f"FutureRecordMetadata for {topic}-0: on its way>")
+        producer.flush(SECONDS_MAX)
+        assert repr(future).endswith(f"FutureRecordMetadata for {topic}-0: sent>")
+        large = producer.send(topic, b"v" * 2_000_000, partition=0)
+        assert f"FutureRecordMetadata for {topic}-0: failed, a record for " in repr(large)
 
 
 def test_callbacks_run_in_order_and_may_raise(

@@ -62,7 +62,21 @@ class FutureRecordMetadata(Delivery):
 
     _line: ClassVar[Line]
 
-    __repr__ = object.__repr__  # programs print it, and tutorials show what is printed
+    def __repr__(self) -> str:
+        """Begins as kafka-python's does: notebooks print it, and tutorials show what is printed."""
+        kind = type(self)
+        return (
+            f"<{kind.__module__}.{kind.__qualname__} for {self.topic}-{self.partition}: "
+            f"{self._state()}>"
+        )
+
+    def _state(self) -> str:
+        if not self.done:
+            return "on its way"
+        if self.error is not None:
+            return f"failed, {self.error}"
+        offset = self.result().offset
+        return "sent" if offset < 0 else f"at offset {offset}"
 
     # ---- asked
 

@@ -38,7 +38,12 @@ from ottla.kafka.options import own_partitioner, producer_options
 from ottla.kafka.producer.future import FutureRecordMetadata, futures_of, refused
 from ottla.kafka.serializer import serializing
 from ottla.kafka.session import Session
-from ottla.kafka.structs import ConsumerGroupMetadata, OffsetAndMetadata, TopicPartition
+from ottla.kafka.structs import (
+    ConsumerGroupMetadata,
+    OffsetAndMetadata,
+    ProducerRecord,
+    TopicPartition,
+)
 from ottla.kafka.translation import translated
 from ottla.record.record import Headers
 
@@ -171,6 +176,8 @@ class KafkaProducer:
             timestamp_ms = time_ns() // 1_000_000
         wire_key, wire_value = key, value
         if not self._is_plain:
+            if isinstance(value, ProducerRecord):
+                return self._send_record(topic, value, wire_headers, partition)
             if self._serialize_key is not None:
                 wire_key = self._serialize_key(topic, wire_headers, key)
             if self._serialize_value is not None:
@@ -335,6 +342,8 @@ class KafkaProducer:
                     return refused(self._line.futures, topic, place, problem)
                 case LocalProtocolError():
                     raise ValueError(str(problem)) from problem
+                case TypeError() if isinstance(value, ProducerRecord):
+                    return self._send_record(topic, value, headers, partition)
                 case TypeError():
                     raise TypeError(
                         f"{problem}; give a key_serializer or value_serializer for what is not bytes"
@@ -348,6 +357,11 @@ class KafkaProducer:
                     return self._append(topic, value, key, headers, partition, timestamp_ms)
             except (OttlaError, TypeError) as error:
                 problem = error
+
+    def _send_record(
+        self, topic: str, record: ProducerRecord, headers: Headers, partition: int | None
+    ) -> FutureRecordMetadata:
+        return self.send(topic, record.value, record.key, headers, partition, record.timestamp)
 
     def _learn(self, topic: str, timeout_ms: float) -> TopicView:
         """The topic's partitions are known. Raises KafkaTimeoutError when nobody can be asked."""

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.unit.fakes.served_broker import ServedBroker
+from ottla import Broker
 
 
 @pytest.fixture(scope="module")
-def bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    broker = ServedBroker(tmp_path_factory.mktemp("broker"))
-    yield broker.bootstrap
-    broker.stop()
+def bootstrap() -> Iterator[str]:
+    settings = {"group.initial.rebalance.delay.ms": 0, "offsets.topic.num.partitions": 1}
+    with Broker(port=0, settings=settings) as broker:
+        yield broker.bootstrap_servers
