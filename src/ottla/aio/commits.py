@@ -16,7 +16,7 @@ from typing import Final, TypeAlias, final
 from ottla.aio.fetching import now_ms
 from ottla.aio.group_member import GroupSide
 from ottla.client.consume.options import ConsumerOptions
-from ottla.client.consume.record import OffsetAndMetadata
+from ottla.client.consume.record import GroupMetadata, OffsetAndMetadata
 from ottla.client.member.membership import NO_GENERATION
 from ottla.errors import OttlaError
 from ottla.types import TopicPartition
@@ -51,26 +51,29 @@ class Commits:
         self._tasks: set[asyncio.Task[None]] = set()
         self._callbacks: deque[Callable[[], None]] = deque()
         self._known: dict[TopicPartition, OffsetAndMetadata] = {}
-        self._due_ms = now_ms() + self._interval_ms
+        self._due_ms: int | None = None
+        self._last: asyncio.Task[None] | None = None
 
     @property
     def due_ms(self) -> int | None:
-        """When `tick` has something to do."""
-        return self._due_ms if self._is_automatic else None
+        """When `tick` has something to do; the first one says when."""
+        return self._due_ms
 
     async def commit(self, offsets: Offsets) -> None:
         """After those that began before it."""
+        who = self._group.who
         await self.settled()
-        await self._group.commit(offsets)
+        await self._group.commit(who, offsets)
         self.note(offsets)
 
     def begin(self, offsets: Offsets, callback: Committed | None) -> None:
         """It is not tried again, so that it cannot come after a later one."""
+        who = self._group.who
 
         async def work() -> None:
             problem: OttlaError | None = None
             try:
-                await self._group.commit(offsets, tries=False)
+                await self._group.commit(who, offsets, tries=False)
             except OttlaError as error:
                 problem = error
             if callback is not None:
@@ -82,19 +85,26 @@ class Commits:
         self._spawn(work())
 
     def tick(self) -> None:
-        """The automatic commit, where it is due."""
+        """The automatic commit, where it is due and the last one has ended.
+
+        It is not tried again as it is: in a moment there is more to say.
+        """
+        if not self._is_automatic or (self._last is not None and not self._last.done()):
+            return
         now = now_ms()
-        if self._is_automatic and now >= self._due_ms:
-            self._due_ms = now + self._interval_ms
-            if wanted := self._unknown():
-                self._spawn(self._automatic(wanted))
+        if self._due_ms is not None and now < self._due_ms:
+            return
+        is_first = self._due_ms is None
+        self._due_ms = now + self._interval_ms
+        if not is_first and (wanted := self._unknown()):
+            self._last = self._spawn(self._automatic(self._group.who, wanted, tries=False))
 
     async def automatic_now(self) -> None:
         """What was processed is committed, before partitions go. It is tried, not promised."""
         if self._is_automatic:
             await self.settled()
             if wanted := self._unknown():
-                await self._automatic(wanted)
+                await self._automatic(self._group.who, wanted, tries=True)
 
     async def settled(self) -> None:
         """No commit is under way."""
@@ -124,21 +134,24 @@ class Commits:
             if known.get(place) != offset
         }
 
-    async def _automatic(self, wanted: Offsets) -> None:
+    async def _automatic(self, who: GroupMetadata, wanted: Offsets, *, tries: bool) -> None:
         group = self._group
-        if group.is_member and group.who.generation_id == NO_GENERATION:
+        if group.is_member and who.generation_id == NO_GENERATION:
             return
         try:
             async with asyncio.timeout(_AUTO_MS_MAX / 1000):
-                await group.commit(wanted)
+                await group.commit(who, wanted, tries=tries)
         except TimeoutError:
             log.warning("group %s: offsets were not committed in time", self._name)
         except OttlaError as error:
             log.warning("group %s: %s", self._name, error)
         else:
             self.note(wanted)
+            return
+        self._due_ms = now_ms() + min(self._interval_ms, group.retry_ms)
 
-    def _spawn(self, work: Coroutine[object, object, None]) -> None:
+    def _spawn(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task

@@ -32,8 +32,8 @@ AWAY: Final = (Unreachable, ConnectionLost, RemoteProtocolError)
 
 
 def now_ms() -> int:
-    """The clock of everything that waits: it only goes forward."""
-    return int(time.monotonic() * 1000)
+    """The clock of everything that waits, the loop's: it only goes forward."""
+    return int(asyncio.get_running_loop().time() * 1000)
 
 
 def wall_ms() -> int:

@@ -44,6 +44,14 @@ def draw_plan(seed: int) -> Plan:
         Random(f"{seed}/own"), len(clients), dict(sorted(topics.items())), end_us
     )
     clients = (*clients, *products)
+    consumers, readings = own_workload.draw_consumers(
+        Random(f"{seed}/own-consumers"),
+        len(clients),
+        {} if rations else dict(sorted(topics.items())),  # some quotas keep a reader from its end
+        tuple(sorted({one.group for one in members})),
+        end_us,
+    )
+    clients = (*clients, *consumers)
     faults = nemesis.draw_faults(Random(f"{seed}/nemesis"), clients, end_us)
     moves, struck, places = directories.draw(
         Random(f"{seed}/directories"), topics, (*faults, *past_faults), end_us
@@ -54,7 +62,10 @@ def draw_plan(seed: int) -> Plan:
         settings=tuple(sorted(settings + coordination + cleaning + places + metering)),
         clients=clients,
         asks=tuple(
-            sorted((*all_asks, *past_asks, *moves, *rations, *sends), key=lambda ask: ask.at_us)
+            sorted(
+                (*all_asks, *past_asks, *moves, *rations, *sends, *readings),
+                key=lambda ask: ask.at_us,
+            )
         ),
         faults=tuple(sorted(struck, key=lambda fault: fault.at_us)),
         heal_us=heal_us,

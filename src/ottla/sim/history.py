@@ -25,6 +25,7 @@ from ottla.sim.group_operation import (
     GroupsListed,
     Joining,
     Leaving,
+    Place,
     Positions,
     Syncing,
 )
@@ -218,6 +219,54 @@ class Read(Op):
         self.log_start_offset = -1
         self.batches: tuple[ReadBatch, ...] = ()
         self.truncated = False  # the served bytes did not end with a whole batch
+
+
+@final
+class Following(Op):
+    """The product's own consumer from its start to its end: OK: closed in order; else it vanished, or
+    was there to the end. `read`: if so, what it was assigned then, and had read to its end.
+
+    `from_first`: where nothing is committed it begins with the first record there is.
+    """
+
+    __slots__ = ("from_first", "group", "is_cooperative", "read")
+
+    def __init__(
+        self, client: int, asked_us: int, *, group: str, is_cooperative: bool, from_first: bool
+    ) -> None:
+        super().__init__(client, asked_us)
+        self.group = group  # empty: none
+        self.is_cooperative = is_cooperative
+        self.from_first = from_first
+        self.read: tuple[Place, ...] = ()
+
+
+@final
+class Delivery(Op):
+    """What an application was handed of one partition by one poll.
+
+    `sought`: where the application had said before that it wants to go on; None: nothing.
+    """
+
+    __slots__ = ("following", "partition", "records", "sought", "topic")
+
+    def __init__(
+        self,
+        following: Following,
+        now_us: int,
+        *,
+        topic: str,
+        partition: int,
+        records: tuple[Record, ...],
+        sought: int | None,
+    ) -> None:
+        super().__init__(following.client, now_us)
+        self.following = following
+        self.topic = topic
+        self.partition = partition
+        self.records = records
+        self.sought = sought
+        self.end(now_us, Outcome.OK)
 
 
 @final
@@ -504,6 +553,8 @@ class ConnectionEnd:
 Entry: TypeAlias = (
     Send
     | Read
+    | Following
+    | Delivery
     | LookUp
     | Create
     | Delete

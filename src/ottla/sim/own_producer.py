@@ -240,10 +240,11 @@ class OwnProducer(Client):
             send = self._sent[batch].send
             send.attempts += 1
             topic_id = one.topic_ids[lane.topic]
-            if send.topic_id not in (ZERO_UUID, topic_id):
+            if send.topic_id == ZERO_UUID:
+                send.topic_id = topic_id
+            elif send.topic_id != topic_id:
                 # Part of what it may have met is another topic of that name.
                 send.by_name = True
-            send.topic_id = topic_id
             send.producer_id, send.producer_epoch = batch.identity
             send.base_sequence = batch.base_sequence
         version = _BY_NAME if self.plan.by_name else _BY_ID

@@ -20,6 +20,7 @@ class Role(Enum):
     ADMINISTRATOR = "administrator"
     MEMBER = "member"
     OWN_PRODUCER = "own-producer"  # the product's
+    OWN_CONSUMER = "own-consumer"
     STRANGER = "stranger"  # sends what is no request
 
 
@@ -50,6 +51,9 @@ class ClientPlan:
     linger_ms: int = 0
     batch_bytes: int = 0  # 0: as the product has it
     buffer_bytes: int = 0
+    assignors: str = ""  # of an own consumer: "range+cooperative-sticky"
+    commit_ms: int = 0  # it commits by itself every so often; 0: by hand
+    from_end: bool = False  # it begins with what comes, not with what is there
     vintage: int = 0  # how old a client it is: 0 speaks the newest versions, 2 those of long ago
 
 
@@ -74,6 +78,7 @@ class Verb(Enum):
     PAUSE = "pause"  # a member does nothing for `wait_ms`, and doesn't know
     COMMIT = "commit"
     POSITIONS = "positions"
+    SEEK = "seek"  # to the beginning of the count-th partition that there is
     FORGET = "forget"  # a committed offset
     SEE_GROUP = "see-group"
     LIST_GROUPS = "list-groups"

@@ -32,9 +32,11 @@ from ottla.sim.history import (
     Create,
     Delete,
     DeleteBefore,
+    Delivery,
     Entry,
     FaultMark,
     FlushMark,
+    Following,
     Grow,
     History,
     Inquiry,
@@ -210,6 +212,12 @@ def _operation(op: Entry) -> tuple[int, str]:
             label = f"{op.topic}-{op.partition}"
             got = [f"{one.base_offset}..{one.last_offset}" for one in op.batches]
             note = f"from {op.fetch_offset}: {' '.join(got) or 'nothing'}, wm {op.high_watermark}"
+        case Following():
+            label, note = op.group, f"in the end {_places(op.read)}"
+        case Delivery():
+            label = f"{op.topic}-{op.partition}"
+            note = f"{op.records[0].offset}..{op.records[-1].offset}, {len(op.records)}"
+            note += "" if op.sought is None else f", after a seek to {op.sought}"
         case LookUp():
             label = f"{op.topic}-{op.partition}"
             note = f"{op.asked_ms} is at {op.offset}"
