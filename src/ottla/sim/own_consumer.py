@@ -109,6 +109,12 @@ class OwnConsumer:
             self._process.following.read = self._process.assigned()
             self._process.end(closes=True)
 
+    def end(self) -> None:
+        """No process outlives its world."""
+        if self._process is not None:
+            self._process.end(closes=False)
+            self._process = None
+
     def ask(self, ask: Ask) -> None:
         process = self._process
         match ask.verb:
@@ -175,8 +181,9 @@ class _Process:
 
     def end(self, *, closes: bool) -> None:
         """Not another word, and no thought either."""
-        self.dialer.end(closes=closes)
-        self.loop.end()
+        if not self.loop.has_ended:
+            self.dialer.end(closes=closes)
+            self.loop.end()
 
     def is_at_rest(self) -> bool:
         witness = self.witness

@@ -146,6 +146,9 @@ class World:
                     break
                 events.run_next()
             self._note_unanswered()
+        for client in self.clients.values():
+            if isinstance(client, OwnConsumer):
+                client.end()
         return self.history
 
     # Clients

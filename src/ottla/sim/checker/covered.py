@@ -65,13 +65,29 @@ def _of_others(reading: ReadingLedger) -> Iterator[Violation]:
 def _uncovered(
     reading: ReadingLedger, group: str, followings: list[Following]
 ) -> Iterator[Violation]:
-    """What lies before a committed offset, and was there for somebody, was handed out before."""
+    """What lies before a committed offset, and was there for somebody, was handed out before.
+
+    A cut may have replaced it since the member read so far, which it finds out when it reads on.
+    """
     handed = _handed(reading, followings)
+    read_us: dict[tuple[int, Place], list[int]] = {}
+    for following in followings:
+        for one in reading.deliveries[following]:
+            place = one.topic, one.partition
+            read_us.setdefault((one.client, place), []).append(one.asked_us)
     for commit in reading.commits:
         if commit.group != group or _is_open(reading, commit.place):
             continue
         (story,) = reading.stories.get(commit.place, ()) or (None,)
         if story is None or story.name in reading.thinned:
+            continue
+        before_us = [
+            t_us
+            for t_us in read_us.get((commit.client, commit.place), ())
+            if t_us <= commit.asked_us
+        ]
+        since_us = max(before_us, default=0)
+        if any(since_us <= cut_us <= commit.asked_us for cut_us, _ in story.cuts):
             continue
         for seen in reading.in_between(story, 0, commit.offset):
             if seen.sight.first.ended_us >= commit.asked_us:
