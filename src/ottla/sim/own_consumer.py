@@ -11,7 +11,7 @@ by its `Witness`. Elsewhere: what must hold of it, `checker/delivered.py` and `c
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final, final
 
 from ottla.aio.client import Client as Cluster
@@ -41,6 +41,7 @@ _RECORDS_MAX: Final = (1, 3, 500)
 _PICTURE_AGE_MS: Final = 1_500
 _CLOSE_MS: Final = 5_000
 _PAUSE_S: Final = 0.1
+_RECORD_S: Final = 0.004
 
 _HOPELESS: Final = frozenset(
     {
@@ -165,7 +166,9 @@ class _Process:
         self._chance = chance
         self._options = options_of(plan)
         self._consumer = Consumer(self._cluster, self._options)
-        self._sought: dict[TopicPartition, int] = {}
+        self._sought: dict[TopicPartition, tuple[int, int]] = {}
+        self._listener = _Listener(self._consumer, plan.timeout_ms) if plan.listens else None
+        self._resume_at_us: int | None = None
         self._handed_out: dict[TopicPartition, None] = {}
         self.following = Following(
             plan.number,
@@ -196,7 +199,8 @@ class _Process:
             # A leader that is written by hand does not notice that a topic became smaller, or went.
             if (topic := cluster.topic(place.topic)) and place.partition < len(topic.partitions)
         ]
-        return not self.asks and all(witness.is_read(place) for place in there)
+        is_asked = self.asks or self._resume_at_us is not None
+        return not is_asked and all(witness.is_read(place) for place in there)
 
     def assigned(self) -> tuple[TopicPartition, ...]:
         return tuple(sorted(self._consumer.assignment()))
@@ -206,13 +210,15 @@ class _Process:
     async def _live(self) -> None:
         consumer = self._consumer
         await self._cluster.start()
-        consumer.subscribe(self._topics)
+        consumer.subscribe(self._topics, listener=self._listener)
         await consumer.start()
         while True:
             try:
                 if await self._do_asked():
                     break
-                self._handed(await consumer.poll(_POLL_MS, self._chance.choice(_RECORDS_MAX)))
+                count = self._chance.choice(_RECORDS_MAX)
+                found = await consumer.poll(_POLL_MS, count, advance=not self._plan.by_record)
+                await self._take(found)
             except Corrupt as error:
                 self._seek(error.place, error.offset + 1)
             except Fenced:
@@ -234,6 +240,9 @@ class _Process:
 
     async def _do_asked(self) -> bool:
         """Has it been told to go?"""
+        if self._resume_at_us is not None and self._events.now_us >= self._resume_at_us:
+            self._consumer.resume(self._consumer.paused())
+            self._resume_at_us = None
         while self.asks:
             ask = self.asks.popleft()
             match ask.verb:
@@ -241,6 +250,9 @@ class _Process:
                     return True
                 case Verb.JOIN:
                     self._subscribe(ask.topic.split("+"))
+                case Verb.PAUSE if ask.count:
+                    self._consumer.pause(self._consumer.assignment())
+                    self._resume_at_us = self._events.now_us + ask.wait_ms * 1000
                 case Verb.PAUSE:
                     await asyncio.sleep(ask.wait_ms / 1000)
                 case Verb.COMMIT if self._plan.group and ask.count % 2:
@@ -253,16 +265,39 @@ class _Process:
                     pass
         return False
 
+    async def _take(self, found: Mapping[TopicPartition, Sequence[ConsumedRecord]]) -> None:
+        """Records are handed out when they are done, all at once, or each in its time."""
+        if not self._plan.by_record:
+            self._handed(found)
+            return
+        for place, records in found.items():
+            for record in records:
+                await asyncio.sleep(_RECORD_S)
+                if self.asks and self.asks[0].verb is Verb.LEAVE:
+                    return
+                self._handed({place: [record]})
+                self._consumer.advance_to(place, record.offset + 1)
+
     def _subscribe(self, topics: list[str]) -> None:
-        self._consumer.subscribe(topics)
+        self._consumer.subscribe(topics, listener=self._listener)
         if not self._plan.group:
             # What is not read any more is read from its beginning if it comes back.
-            self._sought.update({one: 0 for one in self._handed_out if one.topic not in topics})
+            for place in self._handed_out:
+                if place.topic not in topics:
+                    self._seek_is_due(place, 0)
 
     def _seek(self, place: TopicPartition, offset: int) -> None:
         if place in self._consumer.assignment():
-            self._sought[place] = offset
+            self._seek_is_due(place, offset)
             self._consumer.seek(place, offset)
+
+    def _seek_is_due(self, place: TopicPartition, offset: int) -> None:
+        self._sought[place] = offset, self.witness.joins
+
+    def _sought_now(self, place: TopicPartition) -> int | None:
+        """A rebalance makes it void: then the group's position holds."""
+        offset, joins = self._sought.pop(place, (0, -1))
+        return offset if joins == self.witness.joins else None
 
     def _handed(self, found: Mapping[TopicPartition, Sequence[ConsumedRecord]]) -> None:
         self._handed_out.update(dict.fromkeys(found))
@@ -282,9 +317,30 @@ class _Process:
                     )
                     for one in records
                 ),
-                sought=self._sought.pop(place, None),
+                sought=self._sought_now(place),
             )
             self._history.note(delivery)
+
+
+@final
+class _Listener:
+    """Commits what is given up (`ottla.aio.rounds.RebalanceListener`)."""
+
+    def __init__(self, consumer: Consumer, timeout_ms: int) -> None:
+        self._consumer = consumer
+        self._timeout_ms = timeout_ms
+
+    async def revoked(self, partitions: Collection[TopicPartition]) -> None:
+        try:
+            await self._consumer.commit(timeout_ms=self._timeout_ms)
+        except OttlaError:
+            pass  # then it comes again
+
+    async def assigned(self, partitions: Collection[TopicPartition]) -> None:
+        pass
+
+    async def lost(self, partitions: Collection[TopicPartition]) -> None:
+        pass
 
 
 def options_of(plan: ClientPlan) -> ConsumerOptions:

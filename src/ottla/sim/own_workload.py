@@ -67,6 +67,8 @@ def _consumer(chance: Random, number: int, group: str, assignors: str) -> Client
         session_ms=chance.choice((500, 1_000, 3_000)) if group else 0,
         rebalance_ms=chance.choice((600, 1_000, 2_000)) if group else 0,
         commit_ms=chance.choice((0, 100, 400)) if group else 0,
+        by_record=chance.random() < 0.3,
+        listens=bool(group) and chance.random() < 0.4,
         from_end=chance.random() < 0.1,
         session=chance.random() < 0.7,
         committed=chance.random() < 0.3,
@@ -89,7 +91,10 @@ def _readings(chance: Random, client: ClientPlan, topics: dict[str, int], end_us
         draw = chance.random()
         if draw < 0.25:
             wait_ms = chance.choice((100, 800, 2_500))
-            asks.append(Ask(at_us=at_us, client=number, verb=Verb.PAUSE, wait_ms=wait_ms))
+            count = chance.randrange(2)
+            asks.append(
+                Ask(at_us=at_us, client=number, verb=Verb.PAUSE, wait_ms=wait_ms, count=count)
+            )
         elif draw < 0.35:
             topic = chance.choice(sorted(topics))
             asks.append(Ask(at_us=at_us, client=number, verb=Verb.JOIN, topic=topic))

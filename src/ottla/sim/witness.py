@@ -69,6 +69,7 @@ class Witness:
         self._last_reads: dict[TopicPartition, Read] = {}
         self._reads_before: dict[TopicPartition, Read] = {}
         self._beats = 0
+        self.joins = 0
         self.member_id = ""
         self.is_in = False
 
@@ -259,6 +260,7 @@ class Witness:
         )
 
         self.is_in, self._beats = False, 0
+        self.joins += 1
 
         def read(answer: JoinGroupResponse) -> int:
             op.generation, op.given_id = answer.generation_id, answer.member_id

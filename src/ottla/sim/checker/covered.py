@@ -42,22 +42,31 @@ def check(ledger: Ledger) -> Iterator[Violation]:
 
 
 def _of_others(reading: ReadingLedger) -> Iterator[Violation]:
-    """A commit in the name of a generation is of nothing that this gave to another member.
+    """A commit in the name of a generation is of what that gave to the member.
 
-    A cooperative one commits what it gives up in the generation that takes it away, which gives it to
-    nobody yet.
+    A cooperative one also commits what it gives up then: in the generation that takes it away, and gives
+    it to nobody yet.
     """
     owners: dict[tuple[str, int, Place], set[int]] = {}
-    for sync in (one for syncs in reading.syncs.values() for one in syncs):
-        for place in sync.got:
-            owners.setdefault((sync.group, sync.generation, place), set()).add(sync.client)
+    for syncs in reading.syncs.values():
+        for sync in syncs:
+            for place in sync.got:
+                owners.setdefault((sync.group, sync.generation, place), set()).add(sync.client)
     for commit in reading.commits:
-        given_to = owners.get((commit.group, commit.generation, commit.place))
-        if given_to and commit.client not in given_to:
+        told = [
+            one
+            for one in reading.syncs.get(commit.client, ())
+            if one.member_id == commit.member_id and one.ended_us <= commit.asked_us
+        ]
+        told.sort(key=lambda one: one.ended_us)
+        if not told or told[-1].generation != commit.generation:
+            continue  # it has not heard what it is given, or an older one is refused
+        given_to = owners.get((commit.group, commit.generation, commit.place), set())
+        had = [one for one in told[-2:] if commit.place in one.got]
+        if commit.client not in given_to and (given_to or not had):
             text = (
                 f"client {commit.client} commits {commit.place[0]}-{commit.place[1]} at "
-                f"{commit.offset} in generation {commit.generation}, which gave it to client "
-                f"{min(given_to)}"
+                f"{commit.offset} in generation {commit.generation}, which did not give it that"
             )
             yield Violation(PROMISE, commit.asked_us, text)
 

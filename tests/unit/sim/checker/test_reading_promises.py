@@ -153,6 +153,7 @@ def test_a_member_commits_nothing_that_its_generation_gave_to_another() -> None:
         entry.client = 7
     tale.commit(400, 2, "", member="b", generation=2).client = 7
     assert tale.judged() == []
+    tale.sync(320, "a", 2, (), named="")
     tale.commit(401, 2, "", member="a", generation=2, error=25)
     assert tale.judged() == [covered.PROMISE]
 
