@@ -251,7 +251,7 @@ class Following(Op):
 
 @final
 class Delivery(Op):
-    """What an application was handed of one partition by one poll.
+    """What an application was handed of one partition: polled when it was asked, and done when it ended.
 
     `sought`: where the application had said before that it wants to go on; None: nothing.
     """
@@ -261,20 +261,21 @@ class Delivery(Op):
     def __init__(
         self,
         following: Following,
-        now_us: int,
+        polled_us: int,
+        done_us: int,
         *,
         topic: str,
         partition: int,
         records: tuple[Record, ...],
         sought: int | None,
     ) -> None:
-        super().__init__(following.client, now_us)
+        super().__init__(following.client, polled_us)
         self.following = following
         self.topic = topic
         self.partition = partition
         self.records = records
         self.sought = sought
-        self.end(now_us, Outcome.OK)
+        self.end(done_us, Outcome.OK)
 
 
 @final

@@ -267,15 +267,16 @@ class _Process:
 
     async def _take(self, found: Mapping[TopicPartition, Sequence[ConsumedRecord]]) -> None:
         """Records are handed out when they are done, all at once, or each in its time."""
+        polled_us = self._events.now_us
         if not self._plan.by_record:
-            self._handed(found)
+            self._handed(found, polled_us)
             return
         for place, records in found.items():
             for record in records:
                 await asyncio.sleep(_RECORD_S)
                 if self.asks and self.asks[0].verb is Verb.LEAVE:
                     return
-                self._handed({place: [record]})
+                self._handed({place: [record]}, polled_us)
                 self._consumer.advance_to(place, record.offset + 1)
 
     def _subscribe(self, topics: list[str]) -> None:
@@ -299,11 +300,14 @@ class _Process:
         offset, joins = self._sought.pop(place, (0, -1))
         return offset if joins == self.witness.joins else None
 
-    def _handed(self, found: Mapping[TopicPartition, Sequence[ConsumedRecord]]) -> None:
+    def _handed(
+        self, found: Mapping[TopicPartition, Sequence[ConsumedRecord]], polled_us: int
+    ) -> None:
         self._handed_out.update(dict.fromkeys(found))
         for place, records in found.items():
             delivery = Delivery(
                 self.following,
+                polled_us,
                 self._events.now_us,
                 topic=place.topic,
                 partition=place.partition,

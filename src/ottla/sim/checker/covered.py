@@ -141,10 +141,10 @@ def _handed(reading: ReadingLedger, followings: list[Following]) -> dict[tuple[P
     deliveries: list[Delivery] = []
     for one in followings:
         deliveries += reading.deliveries[one]
-    for delivery in sorted(deliveries, key=lambda one: one.asked_us):
+    for delivery in sorted(deliveries, key=lambda one: one.ended_us):
         for record in delivery.records:
             found.setdefault(
-                ((delivery.topic, delivery.partition), record.value), delivery.asked_us
+                ((delivery.topic, delivery.partition), record.value), delivery.ended_us
             )
     return found
 

@@ -44,7 +44,15 @@ class ReadingTale(GroupTale):
             for n, value in enumerate(values[n : n + 1] for n in range(len(values)))
         )
         self.history.note(
-            Delivery(following, at * 1000, topic=TOPIC, partition=0, records=records, sought=sought)
+            Delivery(
+                following,
+                at * 1000,
+                at * 1000,
+                topic=TOPIC,
+                partition=0,
+                records=records,
+                sought=sought,
+            )
         )
 
 
