@@ -98,24 +98,16 @@ def _readings(chance: Random, client: ClientPlan, topics: dict[str, int], end_us
         elif draw < 0.35:
             topic = chance.choice(sorted(topics))
             asks.append(Ask(at_us=at_us, client=number, verb=Verb.JOIN, topic=topic))
-        elif draw < 0.45:
-            count = chance.randrange(4)
-            asks.append(Ask(at_us=at_us, client=number, verb=Verb.SEEK, count=count))
         else:
-            verb = Verb.LEAVE if draw < 0.7 else Verb.VANISH
+            verb = Verb.LEAVE if draw < 0.65 else Verb.VANISH
             asks.append(Ask(at_us=at_us, client=number, verb=verb, count=chance.randrange(2)))
             if chance.random() < 0.8:
                 at_us += chance.choice((10_000, 200_000, 1_000_000))
                 asks.append(Ask(at_us=at_us, client=number, verb=Verb.JOIN, topic=wanted))
-    for _ in range(chance.choice((0, 2, 6))):
-        asks.append(
-            Ask(
-                at_us=comes_us + chance.randrange(end_us),
-                client=number,
-                verb=Verb.COMMIT,
-                count=chance.randrange(2),
-            )
-        )
+    verbs = [Verb.COMMIT] * chance.choice((0, 2, 6)) + [Verb.SEEK] * chance.choice((0, 0, 1, 4))
+    for verb in verbs:
+        at_us, count = comes_us + chance.randrange(end_us), chance.randrange(4)
+        asks.append(Ask(at_us=at_us, client=number, verb=verb, count=count))
     return [ask for ask in asks if ask.at_us < end_us]
 
 
