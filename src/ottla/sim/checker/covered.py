@@ -15,10 +15,11 @@ Source: KIP-429, KIP-320. Elsewhere: one member's reading, `delivered.py`; commi
 from collections.abc import Iterator
 from typing import Final
 
+from ottla.sim.checker.group_ledger import GroupLedger
 from ottla.sim.checker.ledger import Ledger
 from ottla.sim.checker.reading_ledger import ReadingLedger
 from ottla.sim.checker.verdict import Violation, shown
-from ottla.sim.group_operation import Place
+from ottla.sim.group_operation import Place, Syncing
 from ottla.sim.history import Delivery, Following
 
 PROMISE: Final = "what is committed was read"
@@ -47,11 +48,12 @@ def _of_others(reading: ReadingLedger) -> Iterator[Violation]:
     A cooperative one also commits what it gives up then: in the generation that takes it away, and gives
     it to nobody yet.
     """
-    owners: dict[tuple[str, int, Place], set[int]] = {}
+    owners: dict[tuple[str, int, Place], list[Syncing]] = {}
     for syncs in reading.syncs.values():
         for sync in syncs:
             for place in sync.got:
-                owners.setdefault((sync.group, sync.generation, place), set()).add(sync.client)
+                owners.setdefault((sync.group, sync.generation, place), []).append(sync)
+    groups = GroupLedger(reading.ledger) if reading.commits else None
     for commit in reading.commits:
         told = [
             one
@@ -61,9 +63,16 @@ def _of_others(reading: ReadingLedger) -> Iterator[Violation]:
         told.sort(key=lambda one: one.ended_us)
         if not told or told[-1].generation != commit.generation:
             continue  # it has not heard what it is given, or an older one is refused
-        given_to = owners.get((commit.group, commit.generation, commit.place), set())
-        had = [one for one in told[-2:] if commit.place in one.got]
-        if commit.client not in given_to and (given_to or not had):
+        assert groups is not None
+        story = groups.groups[commit.group]
+        given = [
+            one
+            for one in owners.get((commit.group, commit.generation, commit.place), ())
+            # Another generation of that number may have been meant.
+            if not groups.may_begin_anew(story, one.asked_us, commit.asked_us)
+        ]
+        had = any(commit.place in one.got for one in told[-2:-1])
+        if commit.place not in told[-1].got and (given or not had):
             text = (
                 f"client {commit.client} commits {commit.place[0]}-{commit.place[1]} at "
                 f"{commit.offset} in generation {commit.generation}, which did not give it that"
