@@ -1,6 +1,6 @@
 """What is asked about topics as wholes, and what was seen of them, as a history keeps it.
 
-Elsewhere: when an operation is certain, `history.py`; who asks, `administrator.py`.
+Elsewhere: when an operation is certain, `history.py`; who asks, `caller/administrator.py`.
 """
 
 from typing import final

@@ -22,13 +22,18 @@ from ottla.settings.broker import broker_settings
 from ottla.settings.definition import Source
 from ottla.settings.environment import topics_of
 from ottla.settings.parse import Resolved
-from ottla.sim.administrator import Administrator
-from ottla.sim.bygone import leave_metadata
+from ottla.sim.caller.administrator import Administrator
+from ottla.sim.caller.bygone import leave_metadata
+from ottla.sim.caller.client import Client, Party
+from ottla.sim.caller.consumer import END, MAX_TIMESTAMP, START, Consumer
+from ottla.sim.caller.member import Member
+from ottla.sim.caller.own_consumer import OwnConsumer
+from ottla.sim.caller.own_producer import OwnProducer
+from ottla.sim.caller.producer import Producer
+from ottla.sim.caller.stranger import Stranger
 from ottla.sim.checker.places import disagreeing, misplaced
 from ottla.sim.checker.scrubbed import scrubbed
-from ottla.sim.client import Client, Party
 from ottla.sim.clock import Events
-from ottla.sim.consumer import END, MAX_TIMESTAMP, START, Consumer
 from ottla.sim.history import (
     ConnectionEnd,
     FaultMark,
@@ -38,17 +43,12 @@ from ottla.sim.history import (
     PlacesSeen,
     Read,
 )
-from ottla.sim.member import Member
 from ottla.sim.nemesis import Nemesis
 from ottla.sim.network import Connection, Wire
-from ottla.sim.own_consumer import OwnConsumer
-from ottla.sim.own_producer import OwnProducer
 from ottla.sim.plan import Ask, Blow, ClientPlan, Fault, Plan, Role
 from ottla.sim.process import Inspect, Process, State
-from ottla.sim.producer import Producer
 from ottla.sim.quota_operation import QuotasSeen
 from ottla.sim.reading import Reader
-from ottla.sim.stranger import Stranger
 from ottla.sim.timeline import Timeline
 from ottla.types import TopicPartition
 

@@ -14,8 +14,18 @@ from enum import Enum, auto
 from typing import Final, TypeVar, final
 
 from ottla.errors import ErrorCode
-from ottla.sim import embedded
-from ottla.sim.client import Client, Connect, expect
+from ottla.sim.caller import embedded
+from ottla.sim.caller.client import Client, Connect, expect
+from ottla.sim.caller.positions import (
+    COMMIT_BY_NAME,
+    FETCH_BY_NAME,
+    NO_ANSWER,
+    commit_error,
+    commit_request,
+    end_op,
+    positions_request,
+    read_positions,
+)
 from ottla.sim.clock import Events
 from ottla.sim.group_operation import (
     Beat,
@@ -29,16 +39,6 @@ from ottla.sim.group_operation import (
 from ottla.sim.history import Entry, History
 from ottla.sim.network import Wire
 from ottla.sim.plan import Ask, ClientPlan, Verb
-from ottla.sim.positions import (
-    COMMIT_BY_NAME,
-    FETCH_BY_NAME,
-    NO_ANSWER,
-    commit_error,
-    commit_request,
-    end_op,
-    positions_request,
-    read_positions,
-)
 from ottla.types import Uuid
 from ottla.wire.api import (
     FIND_COORDINATOR,

@@ -13,13 +13,13 @@ from functools import partial
 from typing import Final, TypeVar, final
 
 from ottla.errors import ErrorCode
-from ottla.sim import embedded
-from ottla.sim.client import expect, metered_answer
+from ottla.sim.caller import embedded
+from ottla.sim.caller.client import expect, metered_answer
+from ottla.sim.caller.positions import end_op, read_positions
 from ottla.sim.clock import Events
 from ottla.sim.group_operation import Beat, Committing, Joining, Leaving, Positions, Syncing
 from ottla.sim.history import Entry, History, LookUp, Outcome, Read
 from ottla.sim.operation import Op
-from ottla.sim.positions import end_op, read_positions
 from ottla.sim.quota_operation import Metered
 from ottla.sim.reading import Reader
 from ottla.types import ZERO_UUID, TopicPartition, Uuid

@@ -11,11 +11,11 @@ from ottla.aio.client_connection import Connection as ClientSide
 from ottla.client.metadata import Address
 from ottla.client.options import ConnectionOptions
 from ottla.client.reach import Unreachable
-from ottla.sim.client import Connect
+from ottla.sim.caller.client import Connect
+from ottla.sim.caller.witness import Overheard, Witness
 from ottla.sim.loop import WorldLoop
 from ottla.sim.network import Connection, Wire
 from ottla.sim.plan import ClientPlan
-from ottla.sim.witness import Overheard, Witness
 
 _US: Final = 1_000_000
 

@@ -23,15 +23,15 @@ from ottla.client.member.offsets import Fenced
 from ottla.client.metadata import Address
 from ottla.client.options import ConnectionOptions
 from ottla.errors import ApiError, ErrorCode, OttlaError
-from ottla.sim.client import Connect
+from ottla.sim.caller.client import Connect
+from ottla.sim.caller.dialing import WorldDialer
+from ottla.sim.caller.witness import Witness
 from ottla.sim.clock import Events
-from ottla.sim.dialing import WorldDialer
 from ottla.sim.history import Delivery, Following, History, Outcome, Record
 from ottla.sim.loop import WorldLoop
 from ottla.sim.network import Connection, Wire
 from ottla.sim.plan import Ask, ClientPlan, Verb
 from ottla.sim.reading import Reader, identity
-from ottla.sim.witness import Witness
 from ottla.types import TopicPartition
 
 _BOOTSTRAP: Final = (Address("broker", 9092),)
