@@ -20,7 +20,7 @@ from typing import Final, TypeAlias, final
 
 from ottla.aio.client_connection import ANY_VERSION, Connection
 from ottla.aio.cluster import Picture
-from ottla.aio.dial import Dialer
+from ottla.aio.dial import Dialer, Dials
 from ottla.aio.security import PLAINTEXT, Security
 from ottla.backoff import Backoff
 from ottla.client.metadata import Address, ClusterView, LeaderHint, TopicView
@@ -82,9 +82,18 @@ _Key: TypeAlias = tuple[Address, AnyLane]
 class Client:
     """Asks a cluster. To be used in one event loop; `start` and `close`, or `async with`."""
 
-    def __init__(self, options: ConnectionOptions, security: Security | None = None) -> None:
+    def __init__(
+        self,
+        options: ConnectionOptions,
+        security: Security | None = None,
+        *,
+        dialer: Dials | None = None,
+        chance: random.Random | None = None,
+    ) -> None:
+        """`dialer`, `chance`: where connections and luck come from, if not from the machine."""
         self.options = options
-        self._dialer = Dialer(options, security or PLAINTEXT)
+        self._dialer = dialer or Dialer(options, security or PLAINTEXT)
+        self._chance = chance or random.Random()
         self._connections: dict[_Key, Connection] = {}
         self._opening: dict[_Key, asyncio.Task[Connection]] = {}
         self._reconnects = Reconnects(
@@ -354,7 +363,7 @@ class Client:
 
     async def pause(self, failures: int) -> None:
         """Wait as long as after so many failures in a row."""
-        await asyncio.sleep(self._backoff.wait_ms(failures, random.random()) / 1000)
+        await asyncio.sleep(self._backoff.wait_ms(failures, self._chance.random()) / 1000)
 
     # ---- connections
 
@@ -377,7 +386,7 @@ class Client:
             ):
                 return connection
         known = list(self.cluster.brokers.values())
-        random.shuffle(known)
+        self._chance.shuffle(known)
         now_ms = self._now_ms()
         known.sort(key=lambda one: max(self._reconnects.wait_ms(one, now_ms), self._muted_ms(one)))
         failures: dict[Address, OttlaError] = {}
@@ -448,7 +457,7 @@ class Client:
         try:
             connection = await self._dialer.dial(address, self._ended)
         except OttlaError:
-            self._reconnects.failed(address, self._now_ms(), random.random())
+            self._reconnects.failed(address, self._now_ms(), self._chance.random())
             raise
         self._reconnects.worked(address)
         self._connections[key] = connection

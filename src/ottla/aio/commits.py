@@ -17,7 +17,7 @@ from ottla.aio.errands import Errands
 from ottla.aio.fetching import AWAY, now_ms
 from ottla.aio.group_member import GroupSide
 from ottla.client.consume.options import ConsumerOptions
-from ottla.client.consume.record import OffsetAndMetadata
+from ottla.client.consume.record import GroupMetadata, OffsetAndMetadata
 from ottla.client.member.membership import NO_GENERATION
 from ottla.client.member.offsets import CommitFailed
 from ottla.errors import ApiError, Bug, OttlaError
@@ -57,28 +57,31 @@ class Commits:
         self._retry_ms = retry_ms
         self._callbacks: deque[Callable[[], None]] = deque()
         self._known: dict[TopicPartition, OffsetAndMetadata] = {}
-        self._due_ms = now_ms() + self._interval_ms
+        self._due_ms: int | None = None
+        self._last: asyncio.Task[None] | None = None
 
     @property
     def due_ms(self) -> int | None:
-        """When `tick` has something to do."""
-        return self._due_ms if self._is_automatic else None
+        """When `tick` has something to do; the first one says when."""
+        return self._due_ms
 
     async def commit(self, offsets: Offsets) -> None:
         """After those that began before it."""
+        who = self._group.who
         await self.settled()
-        await self._group.commit(offsets)
+        await self._group.commit(who, offsets)
         self.note(offsets)
 
     def begin(self, offsets: Offsets, callback: Committed | None) -> None:
         """It is not tried again, so that it cannot come after a later one."""
+        who = self._group.who
 
         async def work() -> None:
             problem: OttlaError | None = CommitFailed(
                 "whether offsets were committed is not known: the consumer was closed before the answer"
             )
             try:
-                await self._group.commit(offsets, tries=False)
+                await self._group.commit(who, offsets, tries=False)
                 problem = None
             except OttlaError as error:
                 problem = error
@@ -92,19 +95,28 @@ class Commits:
         self._errands.begin(work())
 
     def tick(self) -> None:
-        """The automatic commit, where it is due. As `begin`: the next one says what is new by then."""
+        """The automatic commit, where it is due and the last one has ended.
+
+        As `begin`, it is not tried again as it is: in a moment there is more to say.
+        """
+        if not self._is_automatic or (self._last is not None and not self._last.done()):
+            return
         now = now_ms()
-        if self._is_automatic and now >= self._due_ms:
-            self._due_ms = now + self._interval_ms
-            if wanted := self._unknown():
-                self._errands.begin(self._automatic(wanted, tries=False))
+        if self._due_ms is not None and now < self._due_ms:
+            return
+        is_first = self._due_ms is None
+        self._due_ms = now + self._interval_ms
+        if not is_first and (wanted := self._unknown()):
+            self._last = self._errands.begin(
+                self._automatic(self._group.who, wanted, tries=False)
+            )
 
     async def automatic_now(self) -> None:
         """What was processed is committed, before partitions go. It is tried, not promised."""
         if self._is_automatic:
             await self.settled()
             if wanted := self._unknown():
-                await self._automatic(wanted, tries=True)
+                await self._automatic(self._group.who, wanted, tries=True)
 
     async def settled(self) -> None:
         """No commit is under way."""
@@ -134,20 +146,20 @@ class Commits:
             if known.get(place) != offset
         }
 
-    async def _automatic(self, wanted: Offsets, *, tries: bool) -> None:
+    async def _automatic(self, who: GroupMetadata, wanted: Offsets, *, tries: bool) -> None:
         group = self._group
-        if group.is_member and group.who.generation_id == NO_GENERATION:
+        if group.is_member and who.generation_id == NO_GENERATION:
             return
         try:
             async with asyncio.timeout(_AUTO_MS_MAX / 1000):
-                await group.commit(wanted, tries=tries)
+                await group.commit(who, wanted, tries=tries)
         except TimeoutError:
             log.warning("group %s: offsets were not committed in time", self._name)
         except OttlaError as error:
-            if not tries and _may_pass(error):
-                self._due_ms = min(self._due_ms, now_ms() + self._retry_ms)
-            else:
+            if tries or not _may_pass(error):
                 log.warning("group %s: %s", self._name, error)
+            else:
+                self._due_ms = now_ms() + min(self._interval_ms, self._retry_ms)
         else:
             self.note(wanted)
 

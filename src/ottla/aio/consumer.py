@@ -565,14 +565,17 @@ class Consumer:
         }
 
     async def _load(self, group: GroupSide, places: list[TopicPartition]) -> None:
-        """Committed offsets of partitions that begin."""
+        """Committed offsets of partitions that begin; not of those that went meanwhile and came back:
+        somebody else may have gone on from there."""
+        asked = {place: self._reader.of(place) for place in places}
         try:
-            found = await group.committed(places)
+            answered = await group.committed(places)
         except OttlaError as error:
             self._trouble = error
             self._is_loading = False
         else:
             self._is_loading = False
+            found = {p: at for p, at in answered.items() if self._reader.of(p) is asked[p]}
             if self._commits is not None:
                 self._commits.note({p: at for p, at in found.items() if at is not None})
             self._reader.committed(found)

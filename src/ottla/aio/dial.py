@@ -10,7 +10,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, Final, Protocol, final
 
 from ottla.aio.client_connection import Connection
 from ottla.aio.security import Security, tls_context
@@ -22,9 +22,17 @@ if TYPE_CHECKING:
     from ssl import SSLContext
 
 
+class Dials(Protocol):
+    """Makes the connections of one client."""
+
+    async def dial(
+        self, address: Address, on_closed: Callable[[Connection], None] = ...
+    ) -> Connection: ...
+
+
 @final
 class Dialer:
-    """Makes the connections of one client."""
+    """`Dials` by sockets."""
 
     def __init__(self, options: ConnectionOptions, security: Security) -> None:
         self._options = options

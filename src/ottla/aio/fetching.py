@@ -5,6 +5,7 @@ What no answer came to is the reader's to ask again; here it is only kept, as `t
 wants to say why nothing comes.
 """
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import Final, final
@@ -39,8 +40,8 @@ AWAY: Final = (Unreachable, ConnectionLost, RemoteProtocolError)
 
 
 def now_ms() -> int:
-    """The clock of everything that waits: it only goes forward."""
-    return int(time.monotonic() * 1000)
+    """The clock of everything that waits, the loop's: it only goes forward."""
+    return int(asyncio.get_running_loop().time() * 1000)
 
 
 def wall_ms() -> int:

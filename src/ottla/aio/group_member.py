@@ -204,16 +204,21 @@ class GroupSide:
     # ---- offsets
 
     async def commit(
-        self, offsets: Mapping[TopicPartition, OffsetAndMetadata], *, tries: bool = True
+        self,
+        who: GroupMetadata,
+        offsets: Mapping[TopicPartition, OffsetAndMetadata],
+        *,
+        tries: bool = True,
     ) -> None:
-        """These are the group's offsets. `tries`: again, until the caller's time-out cancels it.
+        """These are the group's offsets, as `who` knows it. `tries`: again, until the caller's time-out
+        cancels it, or it is somebody else: what one had may be others' by then, whom it would set back.
 
         Raises CommitFailed, Rebalancing, Fenced, ApiError; what is away, where it is not tried again.
         """
         failures = 0
         while offsets:
             try:
-                if await self._commit_once(offsets):
+                if await self._commit_once(who, offsets):
                     return
                 if not tries:
                     raise ApiError(ErrorCode.COORDINATOR_NOT_AVAILABLE, f"group {self._group!r}")
@@ -228,9 +233,15 @@ class GroupSide:
             failures += 1
             await self._client.pause(failures)
 
-    async def _commit_once(self, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> bool:
+    async def _commit_once(
+        self, who: GroupMetadata, offsets: Mapping[TopicPartition, OffsetAndMetadata]
+    ) -> bool:
         """False: the coordinator is another, try again."""
-        member, who = self.membership, self.who
+        member = self.membership
+        if who != self.who:
+            raise CommitFailed(
+                "offsets were not committed: the group has been rebalanced since they were read"
+            )
         if self.is_member and who.generation_id == NO_GENERATION:
             raise CommitFailed(
                 "offsets were not committed: this consumer is no member of its group at the moment. "

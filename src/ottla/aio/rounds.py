@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Collection
 from typing import Protocol, final
 
+from ottla import probe
 from ottla.aio.commits import Commits
 from ottla.aio.group_member import GroupSide
 from ottla.client.consume.reader import Reader
@@ -120,7 +121,8 @@ class Rounds:
             ):
                 await listener.revoked(gone)
         finally:
-            self._remove(gone)
+            if not (probe.MUTANTS and probe.mutant("KIP62-kept-while-joining")):
+                self._remove(gone)
 
     async def _take_over(self, assigned: frozenset[TopicPartition]) -> None:
         """Read what this generation assigned, and give up what it did not."""
@@ -133,7 +135,8 @@ class Rounds:
                 if listener is not None:
                     await listener.revoked(gone)
             finally:
-                self._remove(gone)
+                if not (probe.MUTANTS and probe.mutant("KIP429-revoked-is-read-on")):
+                    self._remove(gone)
                 member.rejoin("partitions were given up that are others' now")
         self._reader.add(sorted(come), ask_group=True)
         self._pump()

@@ -9,10 +9,10 @@ other moment, members that pause for longer than that, and administrators who de
 from random import Random
 from typing import Final
 
-from ottla.sim.administrator import IMPOSSIBLE
-from ottla.sim.inquirer import QUESTIONS
+from ottla.sim.caller.administrator import IMPOSSIBLE
+from ottla.sim.caller.inquirer import QUESTIONS
+from ottla.sim.caller.stranger import KINDS
 from ottla.sim.plan import Ask, ClientPlan, Role, Verb
-from ottla.sim.stranger import KINDS
 from ottla.sim.workload import ADMINISTRATOR
 
 _TOPICS: Final = ("t0", "t1", "t2")

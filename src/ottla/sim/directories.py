@@ -7,7 +7,7 @@ disk is not there when the next process begins.
 
 What is drawn here comes from a stream of its own: the other worlds are as they would be without it.
 
-Elsewhere: who asks, `mover.py`; what has to hold, `checker/places.py`.
+Elsewhere: who asks, `caller/mover.py`; what has to hold, `checker/places.py`.
 """
 
 from collections.abc import Mapping

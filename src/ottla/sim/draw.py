@@ -28,22 +28,25 @@ def draw_plan(seed: int) -> Plan:
     clients = (*own, *members, *stranger)
     end_us = heal_us - 100_000
     asks = workload.draw_asks(Random(f"{seed}/asks"), own, end_us)
-    topics = {ask.topic: ask.count for ask in reversed(asks) if ask.verb is Verb.CREATE}
-    more = company.draw_asks(
-        Random(f"{seed}/company"), (*members, *stranger), dict(sorted(topics.items())), end_us
-    )
+    created = {ask.topic: ask.count for ask in reversed(asks) if ask.verb is Verb.CREATE}
+    topics = dict(sorted(created.items()))
+    more = company.draw_asks(Random(f"{seed}/company"), (*members, *stranger), topics, end_us)
     all_asks, cleaning = compacted.draw(
         Random(f"{seed}/compacted"), clients, [*asks, *more], end_us
     )
-    rations, metering = rationing.draw(
-        Random(f"{seed}/rations"), clients, dict(sorted(topics.items())), end_us
-    )
+    rations, metering = rationing.draw(Random(f"{seed}/rations"), clients, topics, end_us)
     settings = workload.draw_settings(Random(f"{seed}/settings"))
     past_asks, past_faults = _past(Random(f"{seed}/past"), own, end_us)
-    products, sends = own_workload.draw(
-        Random(f"{seed}/own"), len(clients), dict(sorted(topics.items())), end_us
-    )
+    products, sends = own_workload.draw(Random(f"{seed}/own"), len(clients), topics, end_us)
     clients = (*clients, *products)
+    consumers, readings = own_workload.draw_consumers(
+        Random(f"{seed}/own-consumers"),
+        len(clients),
+        {} if rations else topics,  # some quotas keep a reader from its end
+        tuple(sorted({one.group for one in members})),
+        end_us,
+    )
+    clients = (*clients, *consumers)
     faults = nemesis.draw_faults(Random(f"{seed}/nemesis"), clients, end_us)
     moves, struck, places = directories.draw(
         Random(f"{seed}/directories"), topics, (*faults, *past_faults), end_us
@@ -54,7 +57,10 @@ def draw_plan(seed: int) -> Plan:
         settings=tuple(sorted(settings + coordination + cleaning + places + metering)),
         clients=clients,
         asks=tuple(
-            sorted((*all_asks, *past_asks, *moves, *rations, *sends), key=lambda ask: ask.at_us)
+            sorted(
+                (*all_asks, *past_asks, *moves, *rations, *sends, *readings),
+                key=lambda ask: ask.at_us,
+            )
         ),
         faults=tuple(sorted(struck, key=lambda fault: fault.at_us)),
         heal_us=heal_us,

@@ -3,7 +3,7 @@
 Everything is known by a name that is unique in its world, so that what is seen later can be traced to
 who said it: a commit by its metadata, an assignment by its user data.
 
-Elsewhere: when an operation is certain, `history.py`; who asks, `member.py` and `administrator.py`.
+Elsewhere: when an operation is certain, `history.py`; who asks, `caller/member.py` and `caller/administrator.py`.
 """
 
 from typing import TypeAlias, final

@@ -25,6 +25,7 @@ from ottla.sim.group_operation import (
     GroupsListed,
     Joining,
     Leaving,
+    Place,
     Positions,
     Syncing,
 )
@@ -33,6 +34,14 @@ from ottla.sim.operation import Outcome as Outcome
 from ottla.sim.place_operation import MoveAsked as MoveAsked
 from ottla.sim.place_operation import PlacesSeen as PlacesSeen
 from ottla.sim.quota_operation import Metered, MuteMark, QuotaAlter, QuotasSeen
+from ottla.sim.topic_operation import Alter as Alter
+from ottla.sim.topic_operation import ConfigsSeen as ConfigsSeen
+from ottla.sim.topic_operation import Create as Create
+from ottla.sim.topic_operation import Delete as Delete
+from ottla.sim.topic_operation import DeleteBefore as DeleteBefore
+from ottla.sim.topic_operation import Grow as Grow
+from ottla.sim.topic_operation import Listing as Listing
+from ottla.sim.topic_operation import TopicSeen as TopicSeen
 from ottla.types import Uuid
 
 
@@ -221,6 +230,55 @@ class Read(Op):
 
 
 @final
+class Following(Op):
+    """The product's own consumer from its start to its end: OK: closed in order; else it vanished, or
+    was there to the end. `read`: if so, what it was assigned then, and had read to its end.
+
+    `from_first`: where nothing is committed it begins with the first record there is.
+    """
+
+    __slots__ = ("from_first", "group", "is_cooperative", "read")
+
+    def __init__(
+        self, client: int, asked_us: int, *, group: str, is_cooperative: bool, from_first: bool
+    ) -> None:
+        super().__init__(client, asked_us)
+        self.group = group  # empty: none
+        self.is_cooperative = is_cooperative
+        self.from_first = from_first
+        self.read: tuple[Place, ...] = ()
+
+
+@final
+class Delivery(Op):
+    """What an application was handed of one partition: polled when it was asked, and done when it ended.
+
+    `sought`: where the application had said before that it wants to go on; None: nothing.
+    """
+
+    __slots__ = ("following", "partition", "records", "sought", "topic")
+
+    def __init__(
+        self,
+        following: Following,
+        polled_us: int,
+        done_us: int,
+        *,
+        topic: str,
+        partition: int,
+        records: tuple[Record, ...],
+        sought: int | None,
+    ) -> None:
+        super().__init__(following.client, polled_us)
+        self.following = following
+        self.topic = topic
+        self.partition = partition
+        self.records = records
+        self.sought = sought
+        self.end(done_us, Outcome.OK)
+
+
+@final
 class LookUp(Op):
     """ListOffsets of one partition. `asked_ms`: a timestamp, or -1 end, -2 start, -3 max timestamp."""
 
@@ -243,140 +301,6 @@ class LookUp(Op):
         self.asked_ms = asked_ms
         self.offset = -1
         self.found_ms = -1
-
-
-@final
-class Create(Op):
-    """`topic_id` is the answer's, ZERO_UUID unless OK."""
-
-    __slots__ = ("configs", "partitions", "topic", "topic_id")
-
-    def __init__(
-        self, client: int, asked_us: int, *, topic: str, partitions: int, configs: dict[str, str]
-    ) -> None:
-        super().__init__(client, asked_us)
-        self.topic = topic
-        self.partitions = partitions
-        self.configs = configs
-        self.topic_id: Uuid = bytes(16)
-
-
-@final
-class Delete(Op):
-    """By id, so that a late request never hits a topic's successor; by name where `by_name`."""
-
-    __slots__ = ("by_name", "topic", "topic_id")
-
-    def __init__(
-        self, client: int, asked_us: int, *, topic: str, topic_id: Uuid, by_name: bool
-    ) -> None:
-        super().__init__(client, asked_us)
-        self.topic = topic
-        self.topic_id = topic_id
-        self.by_name = by_name
-
-
-@final
-class Grow(Op):
-    """CreatePartitions: `partitions` is the new total."""
-
-    __slots__ = ("partitions", "topic")
-
-    def __init__(self, client: int, asked_us: int, *, topic: str, partitions: int) -> None:
-        super().__init__(client, asked_us)
-        self.topic = topic
-        self.partitions = partitions
-
-
-@final
-class DeleteBefore(Op):
-    """DeleteRecords: everything below `before_offset` (-1: the high watermark) may go.
-
-    `low_watermark`: the new log start as answered, else -1.
-    """
-
-    __slots__ = ("before_offset", "low_watermark", "partition", "topic", "topic_id")
-
-    def __init__(
-        self,
-        client: int,
-        asked_us: int,
-        *,
-        topic: str,
-        topic_id: Uuid,
-        partition: int,
-        before_offset: int,
-    ) -> None:
-        super().__init__(client, asked_us)
-        self.topic = topic
-        self.topic_id = topic_id
-        self.partition = partition
-        self.before_offset = before_offset
-        self.low_watermark = -1
-
-
-@final
-class TopicSeen:
-    """A topic as Metadata lists it. `leaderless`: partitions whose answer carried an error."""
-
-    __slots__ = ("leaderless", "partitions", "topic_id")
-
-    def __init__(self, topic_id: Uuid, partitions: int, leaderless: int) -> None:
-        self.topic_id = topic_id
-        self.partitions = partitions
-        self.leaderless = leaderless
-
-
-@final
-class Listing(Op):
-    """Metadata of all topics: name to what was seen."""
-
-    __slots__ = ("final", "topics")
-
-    def __init__(self, client: int, asked_us: int, *, final: bool) -> None:
-        super().__init__(client, asked_us)
-        self.final = final
-        self.topics: dict[str, TopicSeen] = {}
-
-
-@final
-class ConfigsSeen(Op):
-    """DescribeConfigs of a topic: what is set on the topic itself."""
-
-    __slots__ = ("configs", "final", "topic")
-
-    def __init__(self, client: int, asked_us: int, *, topic: str, final: bool) -> None:
-        super().__init__(client, asked_us)
-        self.topic = topic
-        self.final = final
-        self.configs: dict[str, str] = {}
-
-
-@final
-class Alter(Op):
-    """IncrementalAlterConfigs of a topic: value by name, None where the setting is taken away.
-
-    `whole`: AlterConfigs, after which nothing else is set. `refusable`: it asks for something that
-    must be refused, and then nothing of it holds.
-    """
-
-    __slots__ = ("changes", "refusable", "topic", "whole")
-
-    def __init__(
-        self,
-        client: int,
-        asked_us: int,
-        *,
-        topic: str,
-        changes: dict[str, str | None],
-        whole: bool,
-        refusable: bool,
-    ) -> None:
-        super().__init__(client, asked_us)
-        self.topic = topic
-        self.changes = changes
-        self.whole = whole
-        self.refusable = refusable
 
 
 @final
@@ -504,6 +428,8 @@ class ConnectionEnd:
 Entry: TypeAlias = (
     Send
     | Read
+    | Following
+    | Delivery
     | LookUp
     | Create
     | Delete

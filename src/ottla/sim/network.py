@@ -6,7 +6,7 @@ after its repetition on a new one. A reset takes what is under way in both direc
 may be half-open: one direction swallows everything and nobody is told.
 
 The node's end is `wire.server.ServerConnection`, as in production; the client's is its own affair
-(`client.py`). Elsewhere: what the node does with a request, `process.py`.
+(`caller/client.py`). Elsewhere: what the node does with a request, `process.py`.
 """
 
 from collections.abc import Callable

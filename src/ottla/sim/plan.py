@@ -20,6 +20,7 @@ class Role(Enum):
     ADMINISTRATOR = "administrator"
     MEMBER = "member"
     OWN_PRODUCER = "own-producer"  # the product's
+    OWN_CONSUMER = "own-consumer"
     STRANGER = "stranger"  # sends what is no request
 
 
@@ -50,6 +51,11 @@ class ClientPlan:
     linger_ms: int = 0
     batch_bytes: int = 0  # 0: as the product has it
     buffer_bytes: int = 0
+    assignors: str = ""  # of an own consumer: "range+cooperative-sticky"
+    commit_ms: int = 0  # it commits by itself every so often; 0: by hand
+    by_record: bool = False  # it takes time for each record, and says of each that it is done
+    listens: bool = False  # it commits what it is told to give up
+    from_end: bool = False  # it begins with what comes, not with what is there
     vintage: int = 0  # how old a client it is: 0 speaks the newest versions, 2 those of long ago
 
 
@@ -71,9 +77,13 @@ class Verb(Enum):
     JOIN = "join"  # become a member, or come back as one: of the topics "t0+t1"
     LEAVE = "leave"
     VANISH = "vanish"  # a member's process ends, and says nothing
-    PAUSE = "pause"  # a member does nothing for `wait_ms`, and doesn't know
+    PAUSE = (
+        "pause"  # a member does nothing for `wait_ms`, and doesn't know; an own one with a `count`
+    )
+    # only wants no records
     COMMIT = "commit"
     POSITIONS = "positions"
+    SEEK = "seek"  # to the beginning of the count-th partition that there is
     FORGET = "forget"  # a committed offset
     SEE_GROUP = "see-group"
     LIST_GROUPS = "list-groups"

@@ -38,7 +38,7 @@ from ottla.core.effect import (
 from ottla.core.event import Disconnected, Event, Flushed, Received, Ticked
 from ottla.core.quota.accepts import Accepts
 from ottla.core.replica.leader import Leader
-from ottla.errors import RemoteProtocolError
+from ottla.errors import ErrorCode, RemoteProtocolError
 from ottla.settings.broker import BrokerSettings
 from ottla.settings.environment import TopicToCreate
 from ottla.settings.parse import Resolved
@@ -658,7 +658,8 @@ class Process:
             self._look_whether_idle()
 
     def _lives_in(self, partition: TopicPartition, log_dir: int) -> bool:
-        """Whether what is flushed there is the partition's own, and not a copy of it on its way."""
+        """Whether what is flushed there is the partition's own, and not a copy of it on its way; where a
+        sync has failed, one that did not says nothing: the node does not listen any more."""
         nobodys = (METADATA_PARTITION.topic, COMPACTION.topic, STRAYS)
         if partition.topic in nobodys or self.node is None:
             return False
@@ -666,7 +667,9 @@ class Process:
         if hosted is None or partition.partition >= len(hosted.leaders):
             return True
         leader = hosted.leaders[partition.partition]
-        return not isinstance(leader, Leader) or leader.log_dir == log_dir
+        return not isinstance(leader, Leader) or (
+            leader.log_dir == log_dir and leader.error is not ErrorCode.KAFKA_STORAGE_ERROR
+        )
 
     def _write_whole(self, life: int, log_dir: LogDir, path: str, data: bytes, turn: int) -> None:
         if life != self.life:

@@ -17,8 +17,8 @@ from ottla.core.metadata.quota import (
     PRODUCER_BYTE_RATE,
     REQUEST_PERCENTAGE,
 )
+from ottla.sim.caller.quartermaster import IMPOSSIBLE
 from ottla.sim.plan import Ask, ClientPlan, Role, Verb
-from ottla.sim.quartermaster import IMPOSSIBLE
 
 _WORLDS: Final = 0.2
 _SOON_US: Final = 30_000

@@ -1,11 +1,11 @@
 """Served bytes to what a client sees in them: whole batches, their records, and whether their
 checksums are right. Equal bytes are decoded once in a world."""
 
+from collections.abc import Sequence
 from typing import Final, final
 
 from ottla.errors import RemoteProtocolError
 from ottla.record.batch import HEADER_BYTES, crc_is_right, header_untrusted
-from ottla.record.record import Record as Served
 from ottla.record.record import records_untrusted
 from ottla.sim.history import ReadBatch, Record
 
@@ -50,7 +50,7 @@ def _decoded(data: bytes) -> ReadBatch:
                 Record(
                     one.offset,
                     one.timestamp_ms,
-                    _identity(one),
+                    identity(one.value, one.headers),
                     one.key or b"",
                     is_tombstone=one.value is None,
                 )
@@ -73,11 +73,11 @@ def _decoded(data: bytes) -> ReadBatch:
     )
 
 
-def _identity(record: Served) -> bytes:
+def identity(value: bytes | None, headers: Sequence[tuple[str, bytes | None]]) -> bytes:
     """What nobody else has sent: the value, or a tombstone's header."""
-    if record.value is None and record.headers:
-        return record.headers[0][1] or b""
-    return record.value or b""
+    if value is None and headers:
+        return headers[0][1] or b""
+    return value or b""
 
 
 def _unreadable(data: bytes) -> ReadBatch:

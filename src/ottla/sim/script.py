@@ -183,6 +183,11 @@ def _client(number: int, role: Role, pairs: dict[str, str]) -> ClientPlan:
         linger_ms=options.number("linger_ms"),
         batch_bytes=options.number("batch_bytes"),
         buffer_bytes=options.number("buffer_bytes"),
+        assignors=options.text("assignors"),
+        commit_ms=options.number("commit_ms"),
+        by_record=options.flag("by_record"),
+        listens=options.flag("listens"),
+        from_end=options.flag("from_end"),
         vintage=options.number("vintage"),
     )
     options.end()

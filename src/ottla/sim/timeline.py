@@ -32,9 +32,11 @@ from ottla.sim.history import (
     Create,
     Delete,
     DeleteBefore,
+    Delivery,
     Entry,
     FaultMark,
     FlushMark,
+    Following,
     Grow,
     History,
     Inquiry,
@@ -199,17 +201,10 @@ def _operation(op: Entry) -> tuple[int, str]:
     t_us = op.ended_us if op.ended_us >= 0 else op.asked_us
     label, note = "", ""
     match op:
-        case Send():
-            label = f"{op.topic}-{op.partition}"
-            note = (
-                f"{len(op.records)} at {op.base_offset}, pid {op.producer_id}/{op.producer_epoch} "
-                f"seq {op.base_sequence}, acks {op.acks}, sent {op.attempts}x, "
-                f"{op.records[0].value[:12].rstrip(b'.').decode()}"
-            )
-        case Read():
-            label = f"{op.topic}-{op.partition}"
-            got = [f"{one.base_offset}..{one.last_offset}" for one in op.batches]
-            note = f"from {op.fetch_offset}: {' '.join(got) or 'nothing'}, wm {op.high_watermark}"
+        case Send() | Read() | Delivery():
+            label, note = f"{op.topic}-{op.partition}", _of_records(op)
+        case Following():
+            label, note = op.group, f"in the end {_places(op.read)}"
         case LookUp():
             label = f"{op.topic}-{op.partition}"
             note = f"{op.asked_ms} is at {op.offset}"
@@ -253,6 +248,22 @@ def _operation(op: Entry) -> tuple[int, str]:
             note = " ".join(f"{name}:{state}" for name, state in op.states.items())
     name = type(op).__name__.lower()
     return t_us, _line(t_us, f"c{op.client}", name, label, "", _outcome(op) + note + _asked(op))
+
+
+def _of_records(op: Send | Read | Delivery) -> str:
+    match op:
+        case Send():
+            return (
+                f"{len(op.records)} at {op.base_offset}, pid {op.producer_id}/{op.producer_epoch} "
+                f"seq {op.base_sequence}, acks {op.acks}, sent {op.attempts}x, "
+                f"{op.records[0].value[:12].rstrip(b'.').decode()}"
+            )
+        case Read():
+            got = [f"{one.base_offset}..{one.last_offset}" for one in op.batches]
+            return f"from {op.fetch_offset}: {' '.join(got) or 'nothing'}, wm {op.high_watermark}"
+        case Delivery():
+            sought = "" if op.sought is None else f", after a seek to {op.sought}"
+            return f"{op.records[0].offset}..{op.records[-1].offset}, {len(op.records)}{sought}"
 
 
 def _outcome(op: Entry) -> str:

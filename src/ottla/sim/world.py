@@ -22,13 +22,18 @@ from ottla.settings.broker import broker_settings
 from ottla.settings.definition import Source
 from ottla.settings.environment import topics_of
 from ottla.settings.parse import Resolved
-from ottla.sim.administrator import Administrator
-from ottla.sim.bygone import leave_metadata
+from ottla.sim.caller.administrator import Administrator
+from ottla.sim.caller.bygone import leave_metadata
+from ottla.sim.caller.client import Client, Party
+from ottla.sim.caller.consumer import END, MAX_TIMESTAMP, START, Consumer
+from ottla.sim.caller.member import Member
+from ottla.sim.caller.own_consumer import OwnConsumer
+from ottla.sim.caller.own_producer import OwnProducer
+from ottla.sim.caller.producer import Producer
+from ottla.sim.caller.stranger import Stranger
 from ottla.sim.checker.places import disagreeing, misplaced
 from ottla.sim.checker.scrubbed import scrubbed
-from ottla.sim.client import Client
 from ottla.sim.clock import Events
-from ottla.sim.consumer import END, MAX_TIMESTAMP, START, Consumer
 from ottla.sim.history import (
     ConnectionEnd,
     FaultMark,
@@ -38,22 +43,19 @@ from ottla.sim.history import (
     PlacesSeen,
     Read,
 )
-from ottla.sim.member import Member, Stage
 from ottla.sim.nemesis import Nemesis
 from ottla.sim.network import Connection, Wire
-from ottla.sim.own_producer import OwnProducer
 from ottla.sim.plan import Ask, Blow, ClientPlan, Fault, Plan, Role
 from ottla.sim.process import Inspect, Process, State
-from ottla.sim.producer import Producer
 from ottla.sim.quota_operation import QuotasSeen
 from ottla.sim.reading import Reader
-from ottla.sim.stranger import Stranger
 from ottla.sim.timeline import Timeline
 from ottla.types import TopicPartition
 
 _REST_US_MAX: Final = 60_000_000
 _EVENTS_MAX: Final = 200_000
 _POLL_US: Final = 50_000
+_PATIENCE_US: Final = 2_000_000
 _READ_AGAIN_MAX: Final = 1_000
 _READ_DAMAGED_MAX: Final = 60  # the end may be one of records that are gone
 _ALL_BYTES: Final = 50_000_000
@@ -112,7 +114,7 @@ class World:
             roots = [disk.root for disk in process.disks]
             leave_metadata(plan.seed, roots[0], roots[process.first_kept], process.now_ms())
         self.wires: dict[int, Wire] = {}
-        self.clients: dict[int, Client] = {}
+        self.clients: dict[int, Client | OwnConsumer] = {}
         self._reader = Reader()
         self._connections = 0
         self._ended_connections: list[Connection] = []
@@ -144,6 +146,9 @@ class World:
                     break
                 events.run_next()
             self._note_unanswered()
+        for client in self.clients.values():
+            if isinstance(client, OwnConsumer):
+                client.end()
         return self.history
 
     # Clients
@@ -169,14 +174,17 @@ class World:
             case Role.OWN_PRODUCER:
                 own = OwnProducer(plan, events, wire, self._connect, history)
                 self.clients[plan.number], self._askers[plan.number] = own, own.ask
+            case Role.OWN_CONSUMER:
+                reading = OwnConsumer(plan, events, wire, self._connect, history, self._reader)
+                self.clients[plan.number], self._askers[plan.number] = reading, reading.ask
             case Role.STRANGER:
                 stranger = Stranger(plan, events, wire, self._connect, history)
                 self.clients[plan.number], self._askers[plan.number] = stranger, stranger.ask
 
-    def members(self) -> list[Member]:
-        return [client for client in self.clients.values() if isinstance(client, Member)]
+    def members(self) -> list[Member | OwnConsumer]:
+        return [one for one in self.clients.values() if isinstance(one, Member | OwnConsumer)]
 
-    def _connect(self, client: Client) -> Connection | None:
+    def _connect(self, client: Party) -> Connection | None:
         process = self.processes[0]
         if not process.accepts() or client.wire.up_free_us > self.events.now_us:
             return None
@@ -194,10 +202,10 @@ class World:
         process.accepted(connection)
         return connection
 
-    def _ended(self, client: Client, connection: Connection, reason: str, by_node: bool) -> None:
+    def _ended(self, client: Party, connection: Connection, reason: str, by_node: bool) -> None:
         self._open.pop(connection.number, None)
         mark = ConnectionEnd(
-            self.events.now_us, client.number, by_node=by_node, reason=reason, unanswered=0
+            self.events.now_us, client.plan.number, by_node=by_node, reason=reason, unanswered=0
         )
         self.history.mark(mark)
 
@@ -237,6 +245,7 @@ class World:
         if process.state is State.UP and asked:
             for member in self.members():
                 member.retire()
+            self._patient_until_us = self.events.now_us + _PATIENCE_US
             self._sweep = _Sweep(self, self._swept)
             self._sweep.begin()
         else:
@@ -244,6 +253,9 @@ class World:
 
     def _swept(self) -> None:
         """Everything was read, and is where it belongs; left in peace, the node has to stop cleanly."""
+        if self._unanswered() and self.events.now_us < self._patient_until_us:
+            self.events.after(_POLL_US, self._swept)  # a fetch may wait for records yet
+            return
         process = self.processes[0]
         process.inspect_now()
         if process.node is not None:
@@ -264,15 +276,20 @@ class World:
         self.is_over = True
         self.history.ended = True
 
+    def _unanswered(self) -> list[int]:
+        """Requests that wait for an answer, of each connection that has such."""
+        if self.processes[0].state is not State.UP:
+            return []
+        counts = [connection.server.in_flight for connection in self._open.values()]
+        return [count for count in counts if count]
+
     def _note_unanswered(self) -> None:
-        for connection in list(self._open.values()):
-            unanswered = connection.server.in_flight
-            if unanswered and self.processes[0].state is State.UP:
-                reason = "the world ended"
-                mark = ConnectionEnd(
-                    self.events.now_us, -1, by_node=False, reason=reason, unanswered=unanswered
-                )
-                self.history.mark(mark)
+        for unanswered in self._unanswered():
+            reason = "the world ended"
+            mark = ConnectionEnd(
+                self.events.now_us, -1, by_node=False, reason=reason, unanswered=unanswered
+            )
+            self.history.mark(mark)
 
     def _what_goes_on(self) -> str:
         busy = [str(number) for number, client in self.clients.items() if not client.is_idle()]
@@ -315,9 +332,10 @@ class _Sweep:
         """Groups first: nobody beats any more, so sessions will end."""
         by_group: dict[str, list[str]] = {}
         for member in self._world.members():
-            live = by_group.setdefault(member.plan.group, [])
-            if member.stage is Stage.IN:
-                live.append(member.member_id)
+            if member.plan.group:
+                live = by_group.setdefault(member.plan.group, [])
+                if member.is_in:
+                    live.append(member.member_id)
         if not by_group:
             self._look_at_quotas()
             return

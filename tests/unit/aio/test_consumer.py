@@ -11,6 +11,7 @@ import pytest
 from ottla.aio.broker import Broker
 from ottla.aio.client import Client
 from ottla.aio.consumer import Consumer
+from ottla.aio.group_member import GroupSide
 from ottla.aio.producer import Producer
 from ottla.client.consume.options import ConsumerOptions
 from ottla.client.consume.record import ConsumedRecord, OffsetAndMetadata
@@ -538,5 +539,32 @@ def test_what_is_sought_while_it_is_iterated_comes_next(tmp_path: Path) -> None:
                 if len(seen) == 4:
                     break
         assert seen == [0, 1, 3, 4]
+
+    in_world(tmp_path, scenario)
+
+
+def test_what_was_committed_for_an_earlier_assignment_is_asked_for_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(world: World) -> None:
+        await world.topic("t")
+        await world.fill("t", 5)
+        async with world.consumer(EAGER) as consumer:
+            answers = [1, 3]
+
+            async def committed(
+                self: GroupSide, places: Collection[TopicPartition]
+            ) -> dict[TopicPartition, OffsetAndMetadata | None]:
+                offset = answers.pop(0)
+                if answers:
+                    # It goes to somebody who reads on, and comes back.
+                    consumer.assign([])
+                    consumer.assign([T0])
+                return dict.fromkeys(places, OffsetAndMetadata(offset))
+
+            monkeypatch.setattr(GroupSide, "committed", committed)
+            consumer.assign([T0])
+            assert await values(consumer, 2) == [b"3", b"4"]
+            assert not answers
 
     in_world(tmp_path, scenario)

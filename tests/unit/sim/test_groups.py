@@ -1,6 +1,8 @@
 """Members, administrators of groups and strangers do what their plans say, over the real wire."""
 
-from ottla.sim import embedded
+from ottla.sim.caller import embedded
+from ottla.sim.caller.inquirer import QUESTIONS
+from ottla.sim.caller.stranger import KINDS
 from ottla.sim.group_operation import (
     Committing,
     GroupSeen,
@@ -10,10 +12,8 @@ from ottla.sim.group_operation import (
     Syncing,
 )
 from ottla.sim.history import Alter, ConfigsSeen, History, Inquiry, Insult, Outcome
-from ottla.sim.inquirer import QUESTIONS
 from ottla.sim.plan import Plan
 from ottla.sim.script import format_plan, parse_plan
-from ottla.sim.stranger import KINDS
 from ottla.sim.trial import try_plan
 
 TWO = """

@@ -1,9 +1,9 @@
 """Worlds with quotas: they bite, the history says so, and everybody comes to rest."""
 
+from ottla.sim.caller.quartermaster import parsed_entity
 from ottla.sim.draw import draw_plan
 from ottla.sim.history import Outcome, Send
 from ottla.sim.plan import Verb
-from ottla.sim.quartermaster import parsed_entity
 from ottla.sim.quota_operation import QuotaAlter, QuotasSeen
 from ottla.sim.script import format_plan, parse_plan
 from ottla.sim.trial import try_plan

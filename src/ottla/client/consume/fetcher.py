@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Final, NamedTuple, final
 
+from ottla import probe
 from ottla.client.consume.held import Held
 from ottla.client.consume.options import ConsumerOptions
 from ottla.client.consume.partition import Reading, Stage
@@ -154,7 +155,10 @@ class Fetcher:
                     raise RemoteProtocolError(
                         f"the answer to Fetch holds {place}, which was not asked for"
                     )
-                if reading is not None and (reading.seeks, reading.fetch_offset) == asked:
+                is_current = reading is not None and (reading.seeks, reading.fetch_offset) == asked
+                if probe.MUTANTS and probe.mutant("C3-answer-from-before-a-seek"):
+                    is_current = reading is not None and reading.stage is Stage.FETCH
+                if reading is not None and is_current:
                     self._take_untrusted(reading, part, now_ms)
 
     def lost(self, ask: FetchAsk, now_ms: int) -> None:
@@ -202,6 +206,8 @@ class Fetcher:
         if epoch != reading.leader_epoch:
             was_another = NO_EPOCH not in (epoch, reading.leader_epoch)
             reading.leader_epoch = epoch
+            if probe.MUTANTS and probe.mutant("KIP320-position-not-checked"):
+                was_another = False
             if was_another and reading.fetch_epoch != NO_EPOCH:
                 reading.stage = Stage.VALIDATE
                 reading.replica = None

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, TypeAlias, final
 
+from ottla import probe
 from ottla.client.consume.batch import ConsumedBatch
 from ottla.client.consume.fetcher import FetchAsk, Fetcher
 from ottla.client.consume.held import Corrupt
@@ -111,6 +112,12 @@ class Reader:
 
     def positions(self) -> dict[TopicPartition, OffsetAndMetadata]:
         """What a commit of everything handed out says."""
+        if probe.MUTANTS and probe.mutant("KIP62-fetched-is-committed"):
+            return {
+                place: OffsetAndMetadata(reading.fetch_offset, "", reading.fetch_epoch)
+                for place, reading in self._readings.items()
+                if reading.position != NO_POSITION
+            }
         return {
             place: OffsetAndMetadata(reading.position, "", reading.epoch)
             for place, reading in self._readings.items()

@@ -39,7 +39,9 @@ class _Judged:
     def __init__(self, groups: GroupLedger, story: GroupStory) -> None:
         self._groups = groups
         self._story = story
-        self._by_name = {one.metadata: one for one in story.commits}
+        self._by_name: dict[str, list[Committing]] = {}
+        for one in story.commits:
+            self._by_name.setdefault(one.metadata, []).append(one)
         self._by_place: dict[Place, list[Committing]] = {}
         for one in story.commits:
             if one.outcome is not Outcome.FAIL:
@@ -49,7 +51,7 @@ class _Judged:
             self._contacts.setdefault(contact.member_id, []).append(contact)
         self._seen_us: dict[str, int] = {}  # by when a commit had certainly happened
         for read in story.positions:
-            for _, name in read.found.values():
+            for _, name in filter(lambda found: found[1], read.found.values()):
                 self._seen_us[name] = min(read.ended_us, self._seen_us.get(name, NEVER))
         self._topic_ends = [
             one
@@ -68,11 +70,20 @@ class _Judged:
         if found is None:
             return self._missing(read, place)
         offset, name = found
-        commit = self._by_name.get(name)
-        if commit is None or commit.place != place or commit.asked_us > read.ended_us:
+        asked = [
+            one
+            for one in self._by_name.get(name, ())
+            if one.place == place and one.asked_us <= read.ended_us
+        ]
+        if not asked:
             return f"{found} is found, which nobody committed"
-        if commit.offset != offset:
-            return f"{offset} is found with the metadata of {commit.offset}"
+        # Those of the product's own consumers have no name: any of them may be meant.
+        problems = [self._problem_with(one, read, place) for one in asked if one.offset == offset]
+        if not problems:
+            return f"{offset} is found with the metadata of {asked[-1].offset}"
+        return "" if "" in problems else problems[-1]
+
+    def _problem_with(self, commit: Committing, read: Positions, place: Place) -> str:
         if commit.outcome is Outcome.FAIL:
             return f"{_shown(commit)} is found, and was refused with error {commit.error}"
         if commit.outcome is not Outcome.OK:

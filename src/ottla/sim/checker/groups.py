@@ -56,12 +56,19 @@ def check(ledger: Ledger) -> Iterator[Violation]:
 
 def _parts(story: GroupStory) -> Iterator[Violation]:
     """What anybody is told is what a leader has said, of that generation and to that member."""
-    handed_out = {one.naming: one for one in story.syncs if one.naming}
+    handed_out: dict[str, list[Syncing]] = {}
+    for one in story.syncs:
+        if one.parts:
+            handed_out.setdefault(one.naming, []).append(one)
+            given = [place for part in one.parts.values() for place in part]
+            if len(given) > len(set(given)):
+                text = f"{story.group}: {_who(one)} gives something to two: {one.parts}"
+                yield Violation(PROMISE, one.asked_us, text)
     instances = {one.given_id: one.instance for one in story.joins if one.given_id}
     for join in story.joins:
         instances.update({one: instance for one, instance in join.shown if instance})
     for sync in story.syncs:
-        if sync.outcome is Outcome.OK and sync.named:
+        if sync.outcome is Outcome.OK and (sync.named or sync.got):
             problem = _part_problem(
                 handed_out, instances, sync.member_id, sync.named, sync.got, sync.generation
             )
@@ -72,29 +79,34 @@ def _parts(story: GroupStory) -> Iterator[Violation]:
         if seen.outcome is not Outcome.OK:
             continue
         for member_id, (named, places) in seen.members.items():
-            problem = named and _part_problem(handed_out, instances, member_id, named, places, None)
+            if not (named or places):
+                continue
+            problem = _part_problem(handed_out, instances, member_id, named, places, None)
             if problem:
                 text = f"{story.group} is described: {member_id} {problem}"
                 yield Violation(PROMISE, seen.ended_us, text)
 
 
 def _part_problem(
-    handed_out: dict[str, Syncing],
+    handed_out: dict[str, list[Syncing]],
     instances: dict[str, str],
     member_id: str,
     named: str,
     places: tuple[Place, ...],
     generation: int | None,
 ) -> str:
-    said = handed_out.get(named)
-    if said is None:
+    """`named`: empty where a leader of the product made it, who gives no names."""
+    said = handed_out.get(named, [])
+    if not said:
         return f"is told assignment {named}, which nobody made"
-    if generation is not None and said.generation != generation:
-        return f"is told an assignment of generation {said.generation}"
+    of_now = [one for one in said if generation in (None, one.generation)]
+    if not of_now:
+        return f"is told an assignment of generation {said[-1].generation}"
     instance = instances.get(member_id) or _instance_in(member_id)
     parts = [
         part
-        for other, part in said.parts.items()
+        for one in of_now
+        for other, part in one.parts.items()
         if other == member_id or (instance and _is_of(other, instance, instances))
     ]
     if places not in parts:
@@ -116,7 +128,7 @@ def _one_assignment(groups: GroupLedger, story: GroupStory) -> Iterator[Violatio
     known: dict[int, Syncing] = {}
     owners: dict[tuple[int, str], dict[Place, Syncing]] = {}
     for sync in sorted(story.syncs, key=lambda one: one.ended_us):
-        if sync.outcome is not Outcome.OK or not sync.named:
+        if sync.outcome is not Outcome.OK or not (sync.named or sync.got):
             continue
         other = known.setdefault(sync.generation, sync)
         if other.named != sync.named:
@@ -134,6 +146,9 @@ def _one_assignment(groups: GroupLedger, story: GroupStory) -> Iterator[Violatio
             same = owner.member_id == sync.member_id or (
                 sync.instance and owner.instance == sync.instance
             )
+            if not same and not sync.named:
+                # Another generation of that number may have been meant.
+                same = groups.may_begin_anew(story, owner.asked_us, sync.ended_us)
             if not same:
                 text = (
                     f"{story.group}: in generation {sync.generation} both {_who(owner)} and "

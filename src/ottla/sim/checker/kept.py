@@ -24,9 +24,9 @@ _THERE_ALREADY: Final = 46
 
 
 def check(ledger: Ledger) -> Iterator[Violation]:
-    thinned = _thinned(ledger)
+    missing = thinned(ledger)
     for story in ledger.stories.values():
-        if story.name not in thinned:
+        if story.name not in missing:
             yield from _somewhere(ledger, story)
         acknowledged = [
             send
@@ -67,7 +67,7 @@ def _at_its_place(story: Story, send: Send) -> Iterator[Violation]:
             break
 
 
-def _thinned(ledger: Ledger) -> set[str]:
+def thinned(ledger: Ledger) -> set[str]:
     """Partitions of which not everything is there at the end that was ever written."""
     aging = aging_topics(ledger.history)
     names = {one.name for one in ledger.stories.values() if one.is_compacted}

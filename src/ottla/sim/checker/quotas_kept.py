@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from ottla.core.metadata.quota import USER, QuotaEntity
-from ottla.sim import bygone
+from ottla.sim.caller import bygone
 from ottla.sim.checker import orders
 from ottla.sim.checker.ledger import Ledger
 from ottla.sim.checker.verdict import Violation

@@ -9,7 +9,7 @@ from ottla.core.metadata.quota import (
     REQUEST_PERCENTAGE,
     QuotaEntity,
 )
-from ottla.sim.bygone import QUOTAS
+from ottla.sim.caller.bygone import QUOTAS
 from ottla.sim.checker import quotas_kept, rationed, told, unthrottled
 from ottla.sim.history import Life, Outcome
 from ottla.sim.quota_operation import Metered, MuteMark, QuotaAlter, QuotasSeen

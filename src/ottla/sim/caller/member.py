@@ -14,8 +14,18 @@ from enum import Enum, auto
 from typing import Final, TypeVar, final
 
 from ottla.errors import ErrorCode
-from ottla.sim import embedded
-from ottla.sim.client import Client, Connect, expect
+from ottla.sim.caller import embedded
+from ottla.sim.caller.client import Client, Connect, expect
+from ottla.sim.caller.positions import (
+    COMMIT_BY_NAME,
+    FETCH_BY_NAME,
+    NO_ANSWER,
+    commit_error,
+    commit_request,
+    end_op,
+    positions_request,
+    read_positions,
+)
 from ottla.sim.clock import Events
 from ottla.sim.group_operation import (
     Beat,
@@ -29,16 +39,6 @@ from ottla.sim.group_operation import (
 from ottla.sim.history import Entry, History
 from ottla.sim.network import Wire
 from ottla.sim.plan import Ask, ClientPlan, Verb
-from ottla.sim.positions import (
-    COMMIT_BY_NAME,
-    FETCH_BY_NAME,
-    NO_ANSWER,
-    commit_error,
-    commit_request,
-    end_op,
-    positions_request,
-    read_positions,
-)
 from ottla.types import Uuid
 from ottla.wire.api import (
     FIND_COORDINATOR,
@@ -126,6 +126,7 @@ class Member(Client):
         self.stage = Stage.OUT
         self.member_id = ""
         self.generation = -1
+        self._protocol = ""
         self.got: tuple[Place, ...] = ()
         self.wanted: tuple[str, ...] = ()
         self.retired = False
@@ -145,6 +146,10 @@ class Member(Client):
         if self.stage is Stage.OUT:
             return self.busy == 0 and self.events.now_us >= self._quiet_at_us
         return self.busy == 0 and self.stage is Stage.IN and self._beats > 2
+
+    @property
+    def is_in(self) -> bool:
+        return self.stage is Stage.IN
 
     def doubt(self) -> None:
         """What it was told until now may not hold any more."""
@@ -310,6 +315,7 @@ class Member(Client):
             return
         self.member_id = answer.member_id
         self.generation = answer.generation_id
+        self._protocol = answer.protocol_name or ""
         self.stage = Stage.SYNCING
         if answer.leader != answer.member_id:
             self._sync({})
@@ -366,7 +372,7 @@ class Member(Client):
             member_id=self.member_id,
             group_instance_id=plan.instance or None,
             protocol_type=CONSUMER,
-            protocol_name=_PROTOCOLS[0],
+            protocol_name=self._protocol,
             assignments=[
                 SyncGroupRequestAssignment(member_id, embedded.assignment(op.naming, places))
                 for member_id, places in parts.items()

@@ -27,12 +27,12 @@ from ottla.client.produce.schedule import NEVER_MS
 from ottla.client.produce.sender import Sender
 from ottla.errors import ApiError, ErrorCode, LocalProtocolError
 from ottla.limits import INT_MAX
-from ottla.sim.client import METADATA_VERSION, Client, Connect, expect
+from ottla.sim.caller.client import METADATA_VERSION, Client, Connect, expect
+from ottla.sim.caller.producer import UNCERTAIN, keyed
 from ottla.sim.clock import Events
 from ottla.sim.history import History, Outcome, ProducerIdGiven, Record, Send
 from ottla.sim.network import Wire
 from ottla.sim.plan import EPOCH_MS, Ask, ClientPlan
-from ottla.sim.producer import UNCERTAIN, keyed
 from ottla.types import ZERO_UUID
 from ottla.wire.api import INIT_PRODUCER_ID, METADATA, PRODUCE, Message
 from ottla.wire.message.init_producer_id import InitProducerIdRequest, InitProducerIdResponse
@@ -240,10 +240,11 @@ class OwnProducer(Client):
             send = self._sent[batch].send
             send.attempts += 1
             topic_id = one.topic_ids[lane.topic]
-            if send.topic_id not in (ZERO_UUID, topic_id):
+            if send.topic_id == ZERO_UUID:
+                send.topic_id = topic_id
+            elif send.topic_id != topic_id:
                 # Part of what it may have met is another topic of that name.
                 send.by_name = True
-            send.topic_id = topic_id
             send.producer_id, send.producer_epoch = batch.identity
             send.base_sequence = batch.base_sequence
         version = _BY_NAME if self.plan.by_name else _BY_ID

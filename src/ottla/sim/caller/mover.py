@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final, final
 
 from ottla.errors import ErrorCode
-from ottla.sim.client import Client, expect
+from ottla.sim.caller.client import Client, expect
 from ottla.sim.directories import PATHS
 from ottla.sim.history import MoveAsked, Outcome, PlacesSeen
 from ottla.sim.plan import Ask, Verb

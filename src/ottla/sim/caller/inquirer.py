@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Final, final
 
 from ottla.errors import ErrorCode
-from ottla.sim import bygone, misfit, veteran
-from ottla.sim.client import TopicKnown
+from ottla.sim.caller import bygone, misfit, veteran
+from ottla.sim.caller.client import TopicKnown
 from ottla.types import ZERO_UUID, Uuid
 from ottla.wire.api import (
     ALTER_CLIENT_QUOTAS,

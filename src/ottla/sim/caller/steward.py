@@ -6,8 +6,15 @@ Elsewhere: what members ask, `member.py`.
 from collections.abc import Callable
 from typing import Final, TypeVar, final
 
-from ottla.sim import embedded
-from ottla.sim.client import Client, expect
+from ottla.sim.caller import embedded
+from ottla.sim.caller.client import Client, expect
+from ottla.sim.caller.positions import (
+    commit_error,
+    commit_request,
+    end_op,
+    positions_request,
+    read_positions,
+)
 from ottla.sim.group_operation import (
     Committing,
     Forgetting,
@@ -19,13 +26,6 @@ from ottla.sim.group_operation import (
 )
 from ottla.sim.history import Entry
 from ottla.sim.plan import Ask, Verb
-from ottla.sim.positions import (
-    commit_error,
-    commit_request,
-    end_op,
-    positions_request,
-    read_positions,
-)
 from ottla.wire.api import (
     DELETE_GROUPS,
     DESCRIBE_GROUPS,

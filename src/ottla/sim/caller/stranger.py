@@ -9,7 +9,7 @@ Elsewhere: hostile callers in numbers, `tests/fuzz`.
 from random import Random
 from typing import Final, final
 
-from ottla.sim.client import Client, Connect
+from ottla.sim.caller.client import Client, Connect
 from ottla.sim.clock import Events
 from ottla.sim.history import History, Insult, Outcome
 from ottla.sim.network import Connection, Wire

@@ -11,7 +11,7 @@ from typing import Final, final
 
 from ottla.core.port import FileSlice
 from ottla.errors import ErrorCode
-from ottla.sim.client import Client, Connect, TopicKnown, expect
+from ottla.sim.caller.client import Client, Connect, TopicKnown, expect
 from ottla.sim.clock import Events
 from ottla.sim.history import History, LookUp, Outcome, Read
 from ottla.sim.network import Wire

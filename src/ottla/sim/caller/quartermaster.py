@@ -8,7 +8,7 @@ from typing import Final, final
 
 from ottla.core.metadata.quota import QuotaEntity, entity_of
 from ottla.errors import ErrorCode
-from ottla.sim.client import Client, expect
+from ottla.sim.caller.client import Client, expect
 from ottla.sim.history import Outcome
 from ottla.sim.plan import Ask, Verb
 from ottla.sim.quota_operation import QuotaAlter, QuotasSeen

@@ -1,5 +1,6 @@
 """The bytes that members of a group have for each other: subscriptions and assignments, version 0 of
-the "consumer" protocol. The broker carries them; worlds write and read them."""
+the "consumer" protocol, as whose beginning newer ones can be read too. The broker carries them; worlds
+write and read them."""
 
 import struct
 from typing import Final
@@ -36,7 +37,7 @@ def assignment(naming: str, places: tuple[Place, ...]) -> bytes:
 
 
 def assigned(data: bytes) -> tuple[str, tuple[Place, ...]]:
-    """(name, partitions) of an `assignment`; of none, nothing."""
+    """(name, partitions) of an `assignment`, also of one that has no name; of none, nothing."""
     if not data:
         return "", ()
     (count,) = struct.unpack_from(">i", data, 2)
@@ -44,11 +45,11 @@ def assigned(data: bytes) -> tuple[str, tuple[Place, ...]]:
     places = []
     for _ in range(count):
         topic, at = _read_text(data, at)
-        _, partition = struct.unpack_from(">ii", data, at)
-        places.append((topic, partition))
-        at += 8
+        (partitions,) = struct.unpack_from(">i", data, at)
+        places += [(topic, one) for one in struct.unpack_from(f">{partitions}i", data, at + 4)]
+        at += 4 + 4 * partitions
     (size,) = struct.unpack_from(">i", data, at)
-    return data[at + 4 : at + 4 + size].decode(), tuple(places)
+    return data[at + 4 : at + 4 + max(0, size)].decode(), tuple(places)
 
 
 def _text(text: str) -> bytes:

@@ -15,7 +15,7 @@ from zlib import crc32
 
 from ottla.errors import ErrorCode
 from ottla.record.builder import BatchBuilder
-from ottla.sim.client import Client, Connect, expect
+from ottla.sim.caller.client import Client, Connect, expect
 from ottla.sim.clock import Events
 from ottla.sim.history import History, Outcome, ProducerIdGiven, Record, Send
 from ottla.sim.network import Wire

@@ -9,12 +9,12 @@ Elsewhere: what is asked and what an answer means, `producer.py`, `consumer.py`,
 """
 
 from collections.abc import Callable
-from typing import Final, TypeVar, final
+from typing import Final, Protocol, TypeVar, final
 
 from ottla.errors import ErrorCode
 from ottla.sim.clock import Events
 from ottla.sim.history import History
-from ottla.sim.network import Connection, Wire
+from ottla.sim.network import Caller, Connection, Wire
 from ottla.sim.plan import ClientPlan
 from ottla.sim.quota_operation import Metered
 from ottla.types import Payload, Uuid
@@ -26,7 +26,7 @@ from ottla.wire.message.metadata import MetadataRequest, MetadataResponse, Metad
 M = TypeVar("M", bound=Message)
 
 Done = Callable[[Message | None], None]
-Connect = Callable[["Client"], Connection | None]
+Connect = Callable[["Party"], Connection | None]
 
 METADATA_VERSION: Final = 12
 
@@ -46,6 +46,16 @@ class TopicKnown:
     def __init__(self, topic_id: Uuid, partitions: int) -> None:
         self.topic_id = topic_id
         self.partitions = partitions
+
+
+class Party(Caller, Protocol):
+    """Whoever wants a connection."""
+
+    @property
+    def plan(self) -> ClientPlan: ...
+
+    @property
+    def wire(self) -> Wire: ...
 
 
 class Client:
@@ -137,7 +147,8 @@ class Client:
             if waiting is not None:
                 self.busy -= 1
                 done, metered = waiting
-                self._meter(metered, message)
+                now_us = self.events.now_us
+                self.history.metered.append(metered_answer(metered, message, now_us))
                 done(message)
         if connection is self.connection and self._opening and self._codec.negotiated:
             self._opening = False
@@ -185,17 +196,6 @@ class Client:
                 self.plan.timeout_ms * 1000, self._look_for, connection, correlation_id
             )
 
-    def _meter(self, metered: Metered, message: Message) -> None:
-        metered.answered_us = self.events.now_us
-        metered.throttle_ms = -1
-        if _tells_throttling(metered.api_key, metered.version, type(message)):
-            metered.throttle_ms = getattr(message, "throttle_time_ms", -1)
-        if isinstance(message, FetchResponse):
-            metered.record_bytes = sum(
-                len(part.records or b"") for topic in message.responses for part in topic.partitions
-            )
-        self.history.metered.append(metered)
-
     def _try_to_connect(self) -> None:
         self._connecting = False
         if self.connection is not None:
@@ -224,6 +224,19 @@ class Client:
     def _look_for_opening(self, connection: Connection) -> None:
         if connection is self.connection and self._opening:
             self.give_up_connection("no answer in time")
+
+
+def metered_answer(metered: Metered, message: Message, now_us: int) -> Metered:
+    """What its client makes of the answer."""
+    metered.answered_us = now_us
+    metered.throttle_ms = -1
+    if _tells_throttling(metered.api_key, metered.version, type(message)):
+        metered.throttle_ms = getattr(message, "throttle_time_ms", -1)
+    if isinstance(message, FetchResponse):
+        metered.record_bytes = sum(
+            len(part.records or b"") for topic in message.responses for part in topic.partitions
+        )
+    return metered
 
 
 def _tells_throttling(api_key: int, version: int, kind: type[Message]) -> bool:

@@ -11,8 +11,11 @@ from collections.abc import Callable
 from typing import Final, TypeVar, final
 
 from ottla.errors import ErrorCode
-from ottla.sim import inquirer
-from ottla.sim.client import Client, Connect, TopicKnown, expect
+from ottla.sim.caller import inquirer
+from ottla.sim.caller.client import Client, Connect, TopicKnown, expect
+from ottla.sim.caller.mover import Mover
+from ottla.sim.caller.quartermaster import UNCERTAIN, Quartermaster
+from ottla.sim.caller.steward import Steward
 from ottla.sim.clock import Events
 from ottla.sim.history import (
     Alter,
@@ -28,11 +31,8 @@ from ottla.sim.history import (
     Outcome,
     TopicSeen,
 )
-from ottla.sim.mover import Mover
 from ottla.sim.network import Wire
 from ottla.sim.plan import Ask, ClientPlan, Verb
-from ottla.sim.quartermaster import UNCERTAIN, Quartermaster
-from ottla.sim.steward import Steward
 from ottla.types import ZERO_UUID
 from ottla.wire.api import (
     ALTER_CONFIGS,
