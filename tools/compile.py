@@ -53,7 +53,7 @@ def compile_modules(modules: list[str], into: Path) -> dict[str, str]:
     from setuptools import Distribution
 
     extensions = mypycify(
-        [*MYPY, *modules],
+        [*MYPY, f"--cache-dir={into}/types", *modules],
         opt_level="2",
         debug_level="0",
         multi_file=True,
