@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: help setup serve test check gen compat chaos sim sim-coverage sim-shrink mutants fuzz clean
+.PHONY: help setup serve test check gen wheel test-compiled compat chaos sim sim-coverage sim-shrink mutants fuzz clean
 help:            ## this table
 	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 18
 
@@ -34,6 +34,18 @@ check: $(STAMP)  ## ruff, mypy, import contracts, tidy, generated files fresh
 	$(BIN)/python tools/tidy.py
 	$(BIN)/python tools/gen.py --check
 	$(BIN)/python tools/docs.py --check
+
+wheel: $(STAMP)  ## dist/*.whl with machine code (2 min, a C compiler); prints its name
+	OTTLA_COMPILE=1 $(BIN)/hatchling build -t wheel
+
+COMPILED := build/compiled
+
+test-compiled: $(STAMP)  ## the same unit tests against the compiled wheel, in an environment of its own
+	rm -rf $(COMPILED)
+	OTTLA_COMPILE=1 $(BIN)/hatchling build -t wheel -d $(COMPILED)
+	UV_PROJECT_ENVIRONMENT=$(COMPILED)/venv $(BIN)/uv sync --quiet --frozen --no-install-project
+	$(BIN)/uv pip install --quiet --no-deps --python $(COMPILED)/venv/bin/python $(COMPILED)/*.whl
+	$(COMPILED)/venv/bin/pytest -n auto -m "not interpreted" $(ARGS)
 
 gen: $(STAMP)    ## schema -> code and reference pages
 	$(BIN)/python tools/gen.py
@@ -72,4 +84,4 @@ fuzz: $(STAMP)   ## hostile callers: frames in process and over sockets, bombs, 
 	$(BIN)/python -m tests.fuzz.hostile --quick
 
 clean:           ## what make made
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .compat
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .compat build dist

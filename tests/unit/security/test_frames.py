@@ -81,6 +81,7 @@ def test_an_exception_in_a_handler_is_found(monkeypatch: pytest.MonkeyPatch) -> 
     assert "IndexError: planted" in defect
 
 
+@pytest.mark.interpreted
 def test_a_reader_that_lets_an_index_error_out_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     def careless(self: object, data: memoryview, at: int, version: int) -> object:
         return type(self)._loaded(self).read_request(data, at, version)[0]  # type: ignore[attr-defined]
@@ -90,6 +91,7 @@ def test_a_reader_that_lets_an_index_error_out_is_found(monkeypatch: pytest.Monk
     assert "RemoteProtocolError" not in defect
 
 
+@pytest.mark.interpreted
 def test_a_call_that_is_never_answered_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(WaitList, "park", lambda *arguments: None)
     found = [defect for seed in range(2) for defect in lived(seed, FRAMES).defects]

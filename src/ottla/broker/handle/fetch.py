@@ -365,10 +365,10 @@ class AwaitingBytes:
             if throttle_ms:
                 return [Reply(self.call, self._throttled(throttle_ms))]
         session_id = self._handler.sessions.answer(now_ms, asked)
-        if isinstance(session_id, ErrorCode):
+        if session_id is None:
             assert session is not None
-            overtaken = FetchResponse(error_code=session_id, session_id=session.id)
-            return [Reply(self.call, overtaken)]
+            error = ErrorCode.INVALID_FETCH_SESSION_EPOCH
+            return [Reply(self.call, FetchResponse(error_code=error, session_id=session.id))]
         topics: list[FetchableTopicResponse] = []
         partitions: list[PartitionData] = []
         served = []

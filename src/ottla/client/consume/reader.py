@@ -247,6 +247,7 @@ class Reader:
                     taken[reading.place] += records
                 else:
                     taken[reading.place] = records
+            self._put_back(reading)
             if count <= 0:
                 break
         if not taken:
@@ -262,6 +263,7 @@ class Reader:
                 reading.position, reading.epoch = batch.next_offset, batch.leader_epoch
                 taken.append(batch)
                 count -= len(batch)
+            self._put_back(reading)
             if count <= 0:
                 break
         if not taken:
@@ -269,19 +271,21 @@ class Reader:
         return taken
 
     def _in_turn(self) -> Iterator[Reading]:
-        """Those that hold something, each once; whoever still does afterwards stands at the end."""
+        """Those that hold something, each once. Whoever takes from one puts it back."""
         ready = self._ready
         for _ in range(len(ready)):
             reading = ready.popleft()
             if self._readings.get(reading.place) is not reading:
                 continue
-            try:
-                if not reading.is_paused and reading.stage is not Stage.STUCK:
-                    yield reading
-            finally:
-                # Whoever takes may stop in the middle.
-                if reading.batch is not None or reading.held:
-                    ready.append(reading)
+            if reading.is_paused or reading.stage is Stage.STUCK:
+                self._put_back(reading)
+            else:
+                yield reading
+
+    def _put_back(self, reading: Reading) -> None:
+        """Behind the others, if it still holds something."""
+        if reading.batch is not None or reading.held:
+            self._ready.append(reading)
 
     def _batch_of(self, reading: Reading, advance: bool) -> ConsumedBatch | None:
         """The batch to go on with, decoding the next one where that is handed out."""

@@ -21,10 +21,11 @@ from typing import Final, TypeAlias, final
 
 from ottla import probe
 from ottla.core.log.cleaned_transactions import CleanedTransactions
+from ottla.core.log.corrupt import CorruptSegment
 from ottla.core.log.dirty import Cleanable, groups
 from ottla.core.log.log import Log
 from ottla.core.log.offset_map import OffsetMap
-from ottla.core.log.segment import CLEANED, SWAP, CorruptSegment, Entry, Segment
+from ottla.core.log.segment import CLEANED, SWAP, Entry, Segment
 from ottla.core.port import Disk, File
 from ottla.errors import RemoteProtocolError
 from ottla.record.batch import (

@@ -23,6 +23,7 @@ from typing import Final, final
 from ottla import probe
 from ottla.core.effect import Flush
 from ottla.core.log.aborted_index import AbortedTransaction
+from ottla.core.log.corrupt import CorruptSegment
 from ottla.core.log.epoch_history import EpochHistory
 from ottla.core.log.lookup import TimestampOffset, first_offset, first_since, largest
 from ottla.core.log.producer_state import Completed, ProducerState, Refused
@@ -31,7 +32,6 @@ from ottla.core.log.retention import expired_by_policy, expired_by_start
 from ottla.core.log.segment import (
     DELETED,
     RELATIVE_OFFSET_MAX,
-    CorruptSegment,
     Entry,
     Segment,
     segment_path,
@@ -53,7 +53,7 @@ from ottla.record.validate import ValidBatch
 from ottla.settings.topic import TopicSettings
 from ottla.types import NO_TIMESTAMP, TopicPartition
 
-__all__ = ["Appended", "CorruptSegment", "Log", "Refused", "Shutdown", "TimestampOffset"]
+__all__ = ["Appended", "Log", "Refused", "Shutdown", "TimestampOffset"]
 
 _PREFIX: Final = Struct(">qii")
 """What a leader writes before the magic: base offset, length, leader epoch."""

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from ottla import probe
-from ottla.core.log.segment import CorruptSegment, Entry, Segment, largest_timestamp
+from ottla.core.log.corrupt import CorruptSegment
+from ottla.core.log.segment import Entry, Segment, largest_timestamp
 from ottla.core.log.sound import is_sound
 from ottla.errors import RemoteProtocolError
 from ottla.record.batch import Batch

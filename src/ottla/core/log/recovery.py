@@ -19,6 +19,7 @@ from typing import Final, final
 
 from ottla import probe
 from ottla.core.log import checkpoint
+from ottla.core.log.corrupt import CorruptSegment
 from ottla.core.log.epoch_history import EpochHistory
 from ottla.core.log.epoch_turns import EpochTurns
 from ottla.core.log.producer_state import ProducerState
@@ -27,7 +28,6 @@ from ottla.core.log.segment import (
     DELETED,
     REBUILT,
     SWAP,
-    CorruptSegment,
     Entry,
     Segment,
     largest_timestamp,

@@ -12,8 +12,9 @@ from struct import Struct
 from typing import Final, NamedTuple
 
 from ottla.core.log import checkpoint
+from ottla.core.log.corrupt import CorruptSegment
 from ottla.core.log.producer_state import decode_untrusted
-from ottla.core.log.segment import CorruptSegment, Entry, Segment, largest_timestamp
+from ottla.core.log.segment import Entry, Segment, largest_timestamp
 from ottla.core.log.snapshot import SNAPSHOT, base_offset_of
 from ottla.core.log.sound import is_sound
 from ottla.core.port import Disk

@@ -15,7 +15,6 @@ crash, `recovery.py`; what may be served, `sound.py`. Left whole on purpose: dat
 written, read and cut together, and the ways around damage are part of reading.
 """
 
-import errno
 import logging
 from collections.abc import Iterator, Sequence
 from struct import Struct
@@ -23,6 +22,7 @@ from typing import Final, NamedTuple, TypeAlias, final
 
 from ottla import probe
 from ottla.core.log.aborted_index import AbortedIndex
+from ottla.core.log.corrupt import CorruptSegment
 from ottla.core.log.offset_index import OffsetIndex
 from ottla.core.log.time_index import TimeIndex
 from ottla.core.port import Disk, File
@@ -68,15 +68,6 @@ log: Final = logging.getLogger(__name__)
 
 Entry: TypeAlias = Batch | LegacyEntry
 """A batch of any magic; those before 2 are only read."""
-
-
-class CorruptSegment(OSError):
-    """A segment does not hold what it must. Whoever asked answers as for any failing disk."""
-
-    def __init__(self, path: str, position: int, problem: str) -> None:
-        super().__init__(errno.EIO, f"{problem} (at byte {position})", path)
-        self.position = position
-        self.problem = problem
 
 
 class Found(NamedTuple):

@@ -12,8 +12,9 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from ottla import probe
+from ottla.core.log.corrupt import CorruptSegment
 from ottla.core.log.producer_state import ProducerState, decode_untrusted
-from ottla.core.log.segment import CorruptSegment, Segment, segment_path
+from ottla.core.log.segment import Segment, segment_path
 from ottla.core.port import Disk
 from ottla.errors import RemoteProtocolError
 from ottla.record.batch import Batch

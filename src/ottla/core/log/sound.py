@@ -16,8 +16,9 @@ Elsewhere: what a client is told of damage, the replica's leader; whole director
 from struct import Struct
 from typing import Final, final
 
+from ottla.core.log.corrupt import CorruptSegment
 from ottla.core.log.epoch_history import EpochHistory
-from ottla.core.log.segment import CorruptSegment, Entry, Segment
+from ottla.core.log.segment import Entry, Segment
 from ottla.record.batch import CRC_FROM, HEADER_BYTES, LOG_OVERHEAD_BYTES, Batch, crc_is_right
 from ottla.record.crc import crc32c
 from ottla.record.legacy import entry_crc_is_right

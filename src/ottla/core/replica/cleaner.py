@@ -21,9 +21,9 @@ from typing import Final, final
 
 from ottla.core.effect import COMPACTION, Effect, Flush
 from ottla.core.log.compaction import Abandoned, Compaction, Step, Sync
+from ottla.core.log.corrupt import CorruptSegment
 from ottla.core.log.dirty import Cleanable, cleanable
 from ottla.core.log.offset_map import OffsetMap
-from ottla.core.log.segment import CorruptSegment
 from ottla.core.replica.leader import Leader
 from ottla.core.replica.log_dirs import LogDirs
 from ottla.errors import ErrorCode

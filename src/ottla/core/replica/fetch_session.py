@@ -170,13 +170,14 @@ class Sessions:
         session.epoch = _next_epoch(epoch)
         return Asked([], session, opens=False, uses_ids=uses_ids)
 
-    def answer(self, now_ms: int, asked: Asked) -> int | ErrorCode:
-        """The session id of the answer, made now if the request opens one and there is room."""
+    def answer(self, now_ms: int, asked: Asked) -> int | None:
+        """The session id of the answer, made now if the request opens one and there is room.
+
+        None: the request was overtaken by the next one, INVALID_FETCH_SESSION_EPOCH.
+        """
         session = asked.session
         if session is not None:
-            if session.epoch != asked.epoch:
-                return ErrorCode.INVALID_FETCH_SESSION_EPOCH
-            return session.id
+            return session.id if session.epoch == asked.epoch else None
         if not asked.opens or not asked.full:
             return NO_SESSION
         if not self._make_room(now_ms, len(asked.full)):

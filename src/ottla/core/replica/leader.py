@@ -19,7 +19,8 @@ from typing import Final, final
 
 from ottla import probe
 from ottla.core.effect import Flush
-from ottla.core.log.log import Appended, CorruptSegment, Log, TimestampOffset
+from ottla.core.log.corrupt import CorruptSegment
+from ottla.core.log.log import Appended, Log, TimestampOffset
 from ottla.core.log.producer_state import Refused
 from ottla.core.metadata.partition import PartitionImage
 from ottla.core.port import FileSlice

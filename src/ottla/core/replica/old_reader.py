@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Final, Protocol, final
 
-from ottla.core.log.log import CorruptSegment
+from ottla.core.log.corrupt import CorruptSegment
 from ottla.core.replica.leader import Leader
 from ottla.errors import ErrorCode, RemoteProtocolError
 from ottla.limits import CONVERTED_BYTES_MAX, DECOMPRESSED_BYTES_MAX

@@ -7,11 +7,11 @@ import pytest
 
 from ottla import probe
 from ottla.core.log.compaction import Compaction
+from ottla.core.log.corrupt import CorruptSegment
 from ottla.core.log.dirty import cleanable, groups
 from ottla.core.log.log import Log, Shutdown
 from ottla.core.log.offset_map import OffsetMap, digest
 from ottla.core.log.scrub import scrub
-from ottla.core.log.segment import CorruptSegment
 from ottla.record.batch import DELETE_HORIZON
 from ottla.record.compress import GZIP, LZ4, NONE, SNAPPY, ZSTD
 from tests.unit.core.log.building import NOW_MS, append, open_log, valid

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from ottla.core.log.log import CorruptSegment, Log, Shutdown
+from ottla.core.log.corrupt import CorruptSegment
+from ottla.core.log.log import Log, Shutdown
 from ottla.core.log.sound import BATCHES_MAX
 from ottla.record.batch import batches_untrusted, header_untrusted
 from tests.unit.core.log.building import (

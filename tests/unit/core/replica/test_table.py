@@ -620,6 +620,7 @@ def test_an_interval_of_0_lets_the_loop_sleep(key: str) -> None:
     assert turns <= 105
 
 
+@pytest.mark.interpreted
 def test_a_round_over_many_partitions_is_cut_into_slices(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
