@@ -13,7 +13,7 @@ from wire import batch_of, make_topic, produce_frame, produced
 TOPIC: Final = "flushed"
 PRODUCERS: Final = 64
 ALONE: Final = 100
-TOGETHER: Final = 6_400
+TOGETHER: Final = 1_280
 
 
 @contextmanager

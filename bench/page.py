@@ -19,7 +19,7 @@ OURS: Final = "ottla"
 # Every question there is, in the order in which a reader wants them.
 ORDER: Final = (
     *("start", "memory", "small_produce", "batches", "fetch", "end_to_end", "librdkafka"),
-    *("perf_tools", "group_commit", "fan_out", "growth", "restart"),
+    *("perf_tools", "group_commit", "commits", "join_storm", "fan_out", "growth", "restart"),
 )
 QUIET_SHARE: Final = 0.1
 

@@ -73,6 +73,7 @@ QUESTION: Final = Question(
     ),
     prepare=prepare,
     warm_up=1,
+    rounds=3,
 )
 
 if __name__ == "__main__":

@@ -56,8 +56,7 @@ def produce_frame(
 
 def fetched_bytes(answer: bytes) -> int:
     """How many bytes of records an answer to `fetch_frame` has; 0 after an error."""
-    at = APIS[FETCH].response_header_version(FETCH_VERSION) + 4
-    decoded = APIS[FETCH].decode_response_untrusted(memoryview(answer), at, FETCH_VERSION)
+    decoded = answered(FETCH, FETCH_VERSION, answer)
     (row,) = decoded.responses[0].partitions  # type: ignore[attr-defined]
     return 0 if row.error_code else len(row.records or b"")
 
@@ -101,9 +100,14 @@ def read_frame(connection: socket.socket) -> bytes:
 
 def ask(connection: socket.socket, api_key: int, version: int, message: Message) -> Message:
     connection.sendall(frame(api_key, version, message))
-    answer = memoryview(read_frame(connection))
+    return answered(api_key, version, read_frame(connection))
+
+
+def answered(api_key: int, version: int, answer: bytes) -> Message:
+    """What a response without its length says."""
     api = APIS[api_key]
-    return api.decode_response_untrusted(answer, 4 + api.response_header_version(version), version)
+    body_at = 4 + api.response_header_version(version)
+    return api.decode_response_untrusted(memoryview(answer), body_at, version)
 
 
 def is_answered(connection: socket.socket) -> bool:
@@ -151,12 +155,9 @@ def wait_until_writable(connection: socket.socket, name: str, partition: int = 0
     """A leader took one record; the next offset. A broker may need a while after the creation."""
     request = produce_frame(name, partition, batch_of([b"x"]))
     deadline = time.monotonic() + WRITABLE_SECONDS_MAX
-    at = 4 + APIS[PRODUCE].response_header_version(PRODUCE_VERSION)
     while True:
         connection.sendall(request)
-        answer = APIS[PRODUCE].decode_response_untrusted(
-            memoryview(read_frame(connection)), at, PRODUCE_VERSION
-        )
+        answer = answered(PRODUCE, PRODUCE_VERSION, read_frame(connection))
         (row,) = answer.responses[0].partition_responses  # type: ignore[attr-defined]
         if not row.error_code:
             return int(row.base_offset) + 1
