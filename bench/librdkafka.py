@@ -106,7 +106,7 @@ QUESTION: Final = Question(
     ),
     figures=tuple(figures()),
     prepare=prepare,
-    warm_up=2,
+    warm_up=3,
 )
 
 if __name__ == "__main__":

@@ -18,8 +18,9 @@ PAGE: Final = HERE.parent / "BENCHMARKS.md"
 OURS: Final = "ottla"
 # Every question there is, in the order in which a reader wants them.
 ORDER: Final = (
-    *("start", "memory", "small_produce", "batches", "fetch", "end_to_end", "librdkafka"),
-    *("perf_tools", "group_commit", "commits", "join_storm", "fan_out", "growth", "restart"),
+    *("start", "memory", "small_produce", "batches", "compressed", "spread", "fetch", "end_to_end"),
+    *("librdkafka", "perf_tools", "group_commit", "commits", "join_storm", "fan_out", "growth"),
+    *("restart", "two_brokers"),
 )
 QUIET_SHARE: Final = 0.1
 
@@ -52,6 +53,7 @@ class Run(TypedDict):
     commit: str
     rounds: int
     warm_up: int
+    priority: int
     others: float
 
 
@@ -137,7 +139,11 @@ def _all(results: Sequence[Result]) -> Iterator[str]:
         dropped = f", after {run['warm_up']} that were dropped" if run["warm_up"] else ""
         others = f"others took {run['others']:.0%} of the machine's cores"
         noisy = "" if run["others"] < QUIET_SHARE else ": **not quiet**, take times with care"
-        yield f"{run['when']}, commit {run['commit']}; {run['rounds']} rounds{dropped}; {others}{noisy}."
+        behind = ", standing behind this work" if run["priority"] > 0 else ""
+        yield (
+            f"{run['when']}, commit {run['commit']}; {run['rounds']} rounds{dropped}; "
+            f"{others}{behind}{noisy}."
+        )
         yield ""
         if run["warm_up"]:
             yield "<details><summary>The first round of a new process</summary>"

@@ -20,6 +20,7 @@ from wire import is_answered
 
 START_SECONDS_MAX: Final = 60
 STOP_SECONDS_MAX: Final = 120
+ANSWER_SECONDS_MAX: Final = 60
 CORES: Final = sorted(os.sched_getaffinity(0))
 BROKER_CORE: Final = CORES[0]
 LOAD_CORE: Final = CORES[-1]
@@ -66,13 +67,16 @@ class BrokerProcess:
         return f"127.0.0.1:{self.port}"
 
     def connect(self) -> socket.socket:
-        connection = socket.create_connection(("127.0.0.1", self.port), timeout=60)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return connection
+        return connect(self.port)
 
     def cpu_seconds(self) -> float:
         """User and system time of the process so far, to the nanosecond."""
         return time.clock_gettime((~self._process.pid << 3) | SCHEDULED)
+
+    def move_to(self, core: int) -> None:
+        """All its threads run there from now on."""
+        for thread in Path(f"/proc/{self._process.pid}/task").iterdir():
+            os.sched_setaffinity(int(thread.name), {core})
 
     def resident_mib(self) -> float:
         for line in Path(f"/proc/{self._process.pid}/status").read_text().splitlines():
@@ -99,6 +103,12 @@ class BrokerProcess:
 
     def _last_words(self) -> str:
         return "\n".join(self._log.read_text(errors="replace").splitlines()[-12:])
+
+
+def connect(port: int) -> socket.socket:
+    connection = socket.create_connection(("127.0.0.1", port), timeout=ANSWER_SECONDS_MAX)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connection
 
 
 def free_port() -> int:

@@ -9,7 +9,7 @@ from typing import Final
 from load import drive
 from peer import Peer
 from question import Answer, Figure, Question, Round, Unanswerable, main
-from wire import batch_of, create_topics, produce_frame, produced, wait_until_writable
+from wire import batch_of, create_topics, produce_answer, produce_frame, wait_until_writable
 
 TOPICS: Final = 10
 PARTITIONS: Final = 100
@@ -30,7 +30,7 @@ def prepare(peer: Peer, place: Path) -> Iterator[Round]:
                 for partition in range(PARTITIONS):
                     wait_until_writable(connection, name, partition)
                     request = produce_frame(name, partition, batch)
-                    drive(connection, [request], in_flight=1, begins=produced(name)[:-6])
+                    drive(connection, [request], in_flight=1, begins=produce_answer(name, 1))
 
         def once() -> Answer:
             nonlocal process

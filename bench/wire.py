@@ -7,11 +7,12 @@ Topics are named in versions that every broker of these benchmarks serves.
 import socket
 import struct
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from ottla.errors import RemoteProtocolError
 from ottla.record.builder import BatchBuilder
+from ottla.record.compress import NONE
 from ottla.wire.api import (
     API_VERSIONS,
     APIS,
@@ -46,12 +47,15 @@ def frame(api_key: int, version: int, message: Message) -> bytes:
     return b"".join(bytes(chunk) for chunk in chunks)  # type: ignore[call-overload]
 
 
-def produce_frame(
-    topic: str, partition: int, batch: bytes, *, acks: int = 1, version: int = PRODUCE_VERSION
-) -> bytes:
-    partitions = [PartitionProduceData(partition, batch)]
+def produce_frame(topic: str, partition: int, batch: bytes, *, acks: int = 1) -> bytes:
+    return produce_frame_of(topic, {partition: batch}, acks=acks)
+
+
+def produce_frame_of(topic: str, batches: Mapping[int, bytes], *, acks: int = 1) -> bytes:
+    """One request with a batch per partition."""
+    partitions = [PartitionProduceData(partition, batch) for partition, batch in batches.items()]
     topics = [TopicProduceData(name=topic, partition_data=partitions)]
-    return frame(PRODUCE, version, ProduceRequest(None, acks, 30_000, topics))
+    return frame(PRODUCE, PRODUCE_VERSION, ProduceRequest(None, acks, 30_000, topics))
 
 
 def fetched_bytes(answer: bytes) -> int:
@@ -74,8 +78,13 @@ def fetch_frame(topic: str, offset: int, *, bytes_max: int, wait_ms: int = 0) ->
 
 
 def produced(topic: str) -> bytes:
-    """How every answer begins, up to the error code, where one partition's batch was appended."""
-    return struct.pack(">ixbb", 1, 2, len(topic) + 1) + topic.encode() + b"\x02" + bytes(6)
+    """How every answer begins, up to the error code, where a batch was appended to partition 0."""
+    return produce_answer(topic, 1) + bytes(6)
+
+
+def produce_answer(topic: str, partitions: int) -> bytes:
+    """How every answer begins that is about so many partitions, up to the first of them."""
+    return struct.pack(">ixbb", 1, 2, len(topic) + 1) + topic.encode() + bytes((partitions + 1,))
 
 
 def fetched(topic: str) -> bytes:
@@ -83,14 +92,16 @@ def fetched(topic: str) -> bytes:
     return struct.pack(">ix10xbb", 1, 2, len(topic) + 1) + topic.encode() + b"\x02" + bytes(6)
 
 
-def batch_of(values: Iterable[bytes], timestamp_ms: int | None = None) -> bytes:
+def batch_of(
+    values: Iterable[bytes], timestamp_ms: int | None = None, *, codec: int = NONE
+) -> bytes:
     """Without a timestamp: of now, lest a broker takes the batch for one past its retention."""
     if timestamp_ms is None:
         timestamp_ms = int(time.time() * 1_000)
     builder = BatchBuilder()
     for value in values:
         builder.append(timestamp_ms, None, value)
-    return bytes(builder.build())
+    return bytes(builder.build(codec=codec))
 
 
 def read_frame(connection: socket.socket) -> bytes:

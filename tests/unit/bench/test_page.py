@@ -19,7 +19,14 @@ def result(
             {"name": "f", "unit": "µs", "more_is_better": more, "asked": {"kafka": 1.0}},
             {"name": "absent", "unit": "s", "more_is_better": False, "asked": {"kafka": 1.0}},
         ],
-        "run": {"when": "then", "commit": "c", "rounds": len(ours), "warm_up": 0, "others": others},
+        "run": {
+            "when": "then",
+            "commit": "c",
+            "rounds": len(ours),
+            "warm_up": 0,
+            "others": others,
+            "priority": 0,
+        },
         "machine": {"cpu": "2 x fast"},
         "peers": {
             "ottla": {"title": "Ottla", "version": "1", "rounds": [{"f": x} for x in ours]},
