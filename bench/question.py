@@ -197,10 +197,12 @@ def _priority() -> int:
 
 
 def _commit() -> str:
-    command = ["git", "describe", "--always", "--dirty=+", "--exclude=*"]
-    return subprocess.run(
-        command, cwd=HERE, capture_output=True, text=True, check=True
-    ).stdout.strip()
+    """What is measured; with a + if it isn't all committed. What the last runs wrote doesn't count."""
+    command = ("git", "rev-parse", "--short", "HEAD")
+    done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=True)
+    rest = (".", ":!bench/results", ":!BENCHMARKS.md")
+    is_dirty = subprocess.run(("git", "diff", "--quiet", "HEAD", "--", *rest), cwd=HERE.parent)
+    return done.stdout.strip() + ("+" if is_dirty.returncode else "")
 
 
 def _machine() -> dict[str, str]:
