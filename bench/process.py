@@ -24,6 +24,8 @@ ANSWER_SECONDS_MAX: Final = 60
 CORES: Final = sorted(os.sched_getaffinity(0))
 BROKER_CORE: Final = CORES[0]
 LOAD_CORE: Final = CORES[-1]
+# Whoever installs Ottla has it compiled to bytecode, whatever a developer's shell says.
+ENVIRONMENT: Final = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
 SCHEDULED: Final = 2
 """Of the clocks that a process has: all its threads' time on a core (`clock_getcpuclockid`)."""
 
@@ -44,6 +46,7 @@ class BrokerProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE if port is None else out,
                 stderr=out,
+                env=ENVIRONMENT,
                 preexec_fn=lambda: os.sched_setaffinity(0, {BROKER_CORE}),
             )
         if self._process.stdout is not None:
