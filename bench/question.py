@@ -10,6 +10,7 @@ import json
 import os
 import platform
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -166,6 +167,8 @@ def main(*questions: Question) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, FILES_MAX), hard))
     os.sched_setaffinity(0, {process.LOAD_CORE})
+    # However this ends, the brokers end with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     for question in questions:
         if not args.questions or question.name in args.questions:
             result = run(question, {name: PEERS[name] for name in names}, args.rounds)
