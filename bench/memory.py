@@ -88,7 +88,8 @@ QUESTION: Final = Question(
         f"Idle: {IDLE_SECONDS} s after the first answer. After work: {SMALL:,} Produces of 100 bytes, "
         f"{LARGE} of 1 MB, {LARGE} Fetches of 1 MB. Then what {CONNECTIONS:,} more connections "
         f"add, each used once, and what {TOPICS * PARTITIONS:,} more partitions add, each with one "
-        "record. The mock cluster's process contains a Python interpreter."
+        "record; a virtual machine may give memory back meanwhile. The mock cluster's process contains a "
+        "Python interpreter."
     ),
     figures=(
         Figure(name="idle", unit="MiB", asked={"kafka": 0.125}),

@@ -101,7 +101,7 @@ def _asked(results: Sequence[Result]) -> Iterator[str]:
         for figure in result["figures"]:
             values = medians(result, figure["name"])
             for peer, limit in figure["asked"].items():
-                if OURS not in values or peer not in values:
+                if OURS not in values or values.get(peer, 0) <= 0:
                     continue
                 more = figure["more_is_better"]
                 ratio = values[OURS] / values[peer]
@@ -172,7 +172,8 @@ def _cell(values: Values, peer: str, *, more: bool) -> str:
     if peer not in values:
         return "–"
     number = _number(values[peer])
-    if peer == OURS or OURS not in values or not values[peer]:
+    # What is nothing, or has shrunk meanwhile, is no measure for another.
+    if peer == OURS or min(values.get(OURS, 0), values[peer]) <= 0:
         return number
     ratio = values[OURS] / values[peer]
     is_behind = ratio < 0.995 if more else ratio > 1.005

@@ -66,6 +66,12 @@ def test_a_figure_that_nobody_has_is_a_dash_and_nothing_is_asked_of_it() -> None
     assert text.count("absent") == 1
 
 
+def test_what_shrank_meanwhile_is_no_measure() -> None:
+    text = page.page([result([1], [-2])])
+    assert "| f | µs | 1.00 | -2.00 |" in text
+    assert "asked of Ottla" not in text
+
+
 def test_who_was_not_asked_has_a_reason_instead_of_a_column() -> None:
     mock = {"title": "A mock", "version": "0", "refused": "it keeps nothing"}
     text = page.page([result([1], [2], mock=mock)])
