@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: help setup serve test check gen wheel test-compiled compat chaos sim sim-coverage sim-shrink mutants fuzz clean
+.PHONY: help setup serve test check gen wheel test-compiled compat chaos sim sim-coverage sim-shrink mutants fuzz bench clean
 help:            ## this table
 	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 18
 
@@ -34,6 +34,7 @@ check: $(STAMP)  ## ruff, mypy, import contracts, tidy, generated files fresh
 	$(BIN)/python tools/tidy.py
 	$(BIN)/python tools/gen.py --check
 	$(BIN)/python tools/docs.py --check
+	$(BIN)/python bench/page.py --check
 
 wheel: $(STAMP)  ## dist/*.whl with machine code (2 min, a C compiler); prints its name
 	OTTLA_COMPILE=1 $(BIN)/hatchling build -t wheel
@@ -82,6 +83,11 @@ fuzz: $(STAMP)   ## hostile callers: frames in process and over sockets, bombs, 
 	$(BIN)/python -m tests.fuzz.frames --frames $(FRAMES)
 	$(BIN)/python -m tests.fuzz.sockets --frames 50000
 	$(BIN)/python -m tests.fuzz.hostile --quick
+
+PEERS ?=
+
+bench: $(STAMP)  ## BENCHMARKS.md anew: PEERS=kafka,kafka-256m,mock,kfake; ARGS="small_produce --rounds 9" (20 min, quiet machine)
+	$(BIN)/python bench/run.py $(if $(PEERS),--peers $(PEERS)) $(ARGS)
 
 clean:           ## what make made
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .compat build dist

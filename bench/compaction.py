@@ -151,7 +151,7 @@ def noticed(total_bytes: int, record_bytes: int) -> None:
         cpu_s = process.cpu_seconds()
         during = latencies_ms(process, PRODUCES)
         cpu_s = process.cpu_seconds() - cpu_s
-        segments = list(Path(data, "compacted-0").glob("*.log"))
+        segments = list(Path(data, "data", "compacted-0").glob("*.log"))
         left = sum(one.stat().st_size for one in segments)
         print(
             f"Produce every 2 ms, {record_bytes}-byte records compacted beside it: "

@@ -1,6 +1,8 @@
-"""A broker process to measure from outside: started on an empty directory, read through /proc.
+"""A broker process to measure from outside: started, asked until it answers, read through /proc.
 
-CPU seconds are what to trust; wall time on a shared machine swings by 40 %.
+CPU seconds are what to trust; wall time on a shared machine swings by 40 %. A broker of these
+benchmarks is kept on the first core, and who measures it on the last, so that neither is moved about
+and the one does not wait for the other.
 """
 
 import os
@@ -14,44 +16,70 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
+from wire import is_answered
+
 START_SECONDS_MAX: Final = 60
+STOP_SECONDS_MAX: Final = 120
+ANSWER_SECONDS_MAX: Final = 60
+CORES: Final = sorted(os.sched_getaffinity(0))
+BROKER_CORE: Final = CORES[0]
+LOAD_CORE: Final = CORES[-1]
+# Whoever installs Ottla has it compiled to bytecode, whatever a developer's shell says.
+ENVIRONMENT: Final = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+SCHEDULED: Final = 2
+"""Of the clocks that a process has: all its threads' time on a core (`clock_getcpuclockid`)."""
+
+
+class NotStarted(Exception):
+    """A broker ended, or did not answer in time; the text ends with the last of its log."""
 
 
 class BrokerProcess:
-    """`ottla serve` on a loopback port."""
+    """One child that answers on a loopback port. `port` None: it prints its port as a line."""
 
-    def __init__(self, data: Path, overrides: tuple[str, ...] = ()) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
-        settings = (f"listeners=PLAINTEXT://127.0.0.1:{self.port}", *overrides)
-        command = [sys.executable, "-m", "ottla.cli.main", "serve", "--data", str(data)]
-        for setting in settings:
-            command += ["--override", setting]
+    def __init__(self, command: list[str], port: int | None, log: Path) -> None:
+        self._log = log
         started = time.perf_counter()
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        while True:
-            try:
-                self.connect().close()
-                break
-            except ConnectionRefusedError:
+        with log.open("ab") as out:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE if port is None else out,
+                stderr=out,
+                env=ENVIRONMENT,
+                preexec_fn=lambda: os.sched_setaffinity(0, {BROKER_CORE}),
+            )
+        if self._process.stdout is not None:
+            port = int(self._process.stdout.readline() or "0")
+        assert port is not None
+        self.port: int = port
+        try:
+            while not self._answers():
                 if self._process.poll() is not None:
-                    raise SystemExit("the broker did not start") from None
+                    raise NotStarted(f"ended at once: {self._last_words()}")
                 if time.perf_counter() - started > START_SECONDS_MAX:
-                    raise SystemExit("the broker does not listen") from None
+                    raise NotStarted(f"does not answer: {self._last_words()}")
                 time.sleep(0.002)
+        except BaseException:
+            self.kill()
+            raise
         self.start_seconds = time.perf_counter() - started
 
+    @property
+    def bootstrap(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
     def connect(self) -> socket.socket:
-        connection = socket.create_connection(("127.0.0.1", self.port))
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return connection
+        return connect(self.port)
 
     def cpu_seconds(self) -> float:
-        """User and system time of the process so far."""
-        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
+        """User and system time of the process so far, to the nanosecond."""
+        return time.clock_gettime((~self._process.pid << 3) | SCHEDULED)
+
+    def move_to(self, core: int) -> None:
+        """All its threads run there from now on."""
+        for thread in Path(f"/proc/{self._process.pid}/task").iterdir():
+            os.sched_setaffinity(int(thread.name), {core})
 
     def resident_mib(self) -> float:
         for line in Path(f"/proc/{self._process.pid}/status").read_text().splitlines():
@@ -62,12 +90,49 @@ class BrokerProcess:
     def stop(self) -> None:
         """A clean stop; returns when the process has ended."""
         self._process.send_signal(signal.SIGTERM)
-        self._process.wait(timeout=120)
+        self._process.wait(timeout=STOP_SECONDS_MAX)
+
+    def kill(self) -> None:
+        """The process is gone, as after `kill -9`."""
+        self._process.kill()
+        self._process.wait()
+
+    def _answers(self) -> bool:
+        try:
+            with self.connect() as connection:
+                return is_answered(connection)
+        except (ConnectionError, TimeoutError):
+            return False
+
+    def _last_words(self) -> str:
+        return "\n".join(self._log.read_text(errors="replace").splitlines()[-12:])
+
+
+def connect(port: int) -> socket.socket:
+    connection = socket.create_connection(("127.0.0.1", port), timeout=ANSWER_SECONDS_MAX)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connection
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def ottla(place: Path, *overrides: str) -> BrokerProcess:
+    """`ottla serve` of this checkout, its data and its log in this directory."""
+    port = free_port()
+    command = [sys.executable, "-m", "ottla.cli.main", "serve", "--data", str(place / "data")]
+    for setting in (f"listeners=PLAINTEXT://127.0.0.1:{port}", *overrides):
+        command += ["--override", setting]
+    return BrokerProcess(command, port, place / "log")
 
 
 @contextmanager
-def broker(data: Path, *overrides: str) -> Iterator[BrokerProcess]:
-    process = BrokerProcess(data, overrides)
+def broker(place: Path, *overrides: str) -> Iterator[BrokerProcess]:
+    process = ottla(place, *overrides)
     try:
         yield process
     finally:

@@ -1,52 +1,64 @@
-"""What does a Produce of one 100-byte record cost the broker, five in flight?  Prints µs of CPU each.
+"""What does a Produce of one 100-byte record cost, one in flight and five?"""
 
-One connection, acks=1, Produce 9, the broker's user and system time over a fixed number of requests;
-the least of five rounds.
-"""
-
-import sys
-import tempfile
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import repeat
 from pathlib import Path
 from typing import Final
 
-sys.path.insert(0, str(Path(__file__).parent))
-from process import BrokerProcess, broker
-from wire import batch_of, create_topics, produce_frame, read_frame
+from load import cost
+from peer import Peer
+from question import Answer, Figure, Question, Round, main
+from wire import batch_of, make_topic, produce_frame, produced
 
-REQUESTS: Final = 20_000
-ROUNDS: Final = 5
-
-
-def measure(process: BrokerProcess, in_flight: int) -> tuple[float, float]:
-    """(CPU, wall) in µs per request."""
-    request = produce_frame("small", 0, batch_of([b"x" * 100]))
-    best_cpu = best_wall = float("inf")
-    with process.connect() as connection:
-        for _ in range(ROUNDS):
-            cpu_s, wall_s = process.cpu_seconds(), time.perf_counter()
-            connection.sendall(request * in_flight)
-            for _ in range(REQUESTS - in_flight):
-                read_frame(connection)
-                connection.sendall(request)
-            for _ in range(in_flight):
-                read_frame(connection)
-            best_cpu = min(best_cpu, process.cpu_seconds() - cpu_s)
-            best_wall = min(best_wall, time.perf_counter() - wall_s)
-    return best_cpu / REQUESTS * 1e6, best_wall / REQUESTS * 1e6
+REQUESTS: Final = 10_000
+TOPIC: Final = "small"
 
 
-def main() -> None:
-    with tempfile.TemporaryDirectory() as data, broker(Path(data)) as process:
-        with process.connect() as connection:
-            create_topics(connection, ["small"], 1)
-        for in_flight in (1, 5):
-            cpu_us, wall_us = measure(process, in_flight)
-            print(
-                f"produce 1x100B, {in_flight} in flight: {cpu_us:.1f} us CPU, {wall_us:.1f} us wall"
-            )
-        print(f"resident afterwards: {process.resident_mib():.1f} MiB")
+@contextmanager
+def prepare(peer: Peer, place: Path) -> Iterator[Round]:
+    with peer.running(place) as process, process.connect() as connection:
+        make_topic(connection, TOPIC)
+        request = produce_frame(TOPIC, 0, batch_of([b"x" * 100]))
+        begins = produced(TOPIC)
 
+        def once() -> Answer:
+            one = cost(process, connection, repeat(request, REQUESTS), in_flight=1, begins=begins)
+            five = cost(process, connection, repeat(request, REQUESTS), in_flight=5, begins=begins)
+            return {
+                "one in flight: CPU per request": one.cpu_us,
+                "one in flight: p50": one.took_us(0.5),
+                "one in flight: p99": one.took_us(0.99),
+                "one in flight: p99.9": one.took_us(0.999),
+                "five in flight: CPU per request": five.cpu_us,
+                "five in flight: rate": five.per_s,
+                "five in flight: p99": five.took_us(0.99),
+            }
+
+        yield once
+
+
+QUESTION: Final = Question(
+    name="small_produce",
+    title="Small requests: a Produce of one record of 100 bytes",
+    how=(
+        f"One connection, acks=1, {REQUESTS:,} requests a round with one in flight and as many with "
+        "five. CPU is the broker process's, user and system time, per request."
+    ),
+    figures=(
+        Figure(name="one in flight: CPU per request", unit="µs", asked={"kafka": 1.0}),
+        Figure(name="one in flight: p50", unit="µs", asked={"kafka": 1.0}),
+        Figure(name="one in flight: p99", unit="µs", asked={"kafka": 1.0}),
+        Figure(name="one in flight: p99.9", unit="µs"),
+        Figure(
+            name="five in flight: CPU per request", unit="µs", asked={"kafka": 1.0, "mock": 0.6}
+        ),
+        Figure(name="five in flight: rate", unit="requests/s", more_is_better=True),
+        Figure(name="five in flight: p99", unit="µs"),
+    ),
+    prepare=prepare,
+    warm_up=4,
+)
 
 if __name__ == "__main__":
-    main()
+    main(QUESTION)

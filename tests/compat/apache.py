@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Final
 
 from broker import NotStarted, Process, free_port
-from install import HERE, Java
+from install import HERE, QUICK_JVM, Java
 
 NODE_ID: Final = 1
 START_SECONDS_MAX: Final = 60
@@ -109,14 +109,15 @@ class ApacheKafka:
         done = subprocess.run(command, capture_output=True, text=True, timeout=START_SECONDS_MAX)
         assert done.returncode == 0, done.stdout + done.stderr
 
+    def command(self, jvm: tuple[str, ...]) -> list[str]:
+        """What runs the node on a virtual machine with these options."""
+        return self._java.command(
+            "kafka.Kafka", str(self._properties), jvm=jvm, options=("-Dcompat.log=INFO",)
+        )
+
     def start(self) -> None:
         """The node serves clients. Raises `NotStarted` with the last of its log otherwise."""
-        self._process = Process(
-            self._java.command(
-                "kafka.Kafka", str(self._properties), options=("-Dcompat.log=INFO", "-Xms256m")
-            ),
-            self.log,
-        )
+        self._process = Process(self.command((*QUICK_JVM, "-Xms256m")), self.log)
         self._process.wait_until_logged(re.compile("Kafka Server started"), START_SECONDS_MAX)
 
     def stop(self) -> None:

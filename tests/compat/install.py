@@ -23,6 +23,8 @@ CACHE: Final = ROOT / ".compat"
 
 # kcat is linked against these; the rest of its closure is part of every Debian.
 KCAT_PACKAGES: Final = ("kcat", "librdkafka1", "libyajl2", "liblz4-1", "libzstd1", "libsasl2-2")
+# Short-lived processes on a small machine: start quickly, take little memory.
+QUICK_JVM: Final = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Xmx640m")
 # KafkaJS takes codecs as plug-ins; these need no compiler. Others were tried and are not to be had:
 # kafkajs-lz4 and @kafkajs/zstd build against old Node.js, lz4js writes dependent blocks, which Apache
 # Kafka refuses, and @oneidentity/zstd-js compresses some bytes more than it was given.
@@ -41,11 +43,16 @@ class Java:
 
     classpath: str
 
-    def command(self, main_class: str, *arguments: str, options: tuple[str, ...] = ()) -> list[str]:
+    def command(
+        self,
+        main_class: str,
+        *arguments: str,
+        jvm: tuple[str, ...] = QUICK_JVM,
+        options: tuple[str, ...] = (),
+    ) -> list[str]:
         return [
             "java",
-            # Short-lived processes on a small machine: start quickly, take little memory.
-            *("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Xmx640m"),
+            *jvm,
             f"-Dlog4j2.configurationFile={HERE / 'java' / 'log4j2.properties'}",
             *options,
             *("-cp", self.classpath, main_class),
@@ -103,9 +110,13 @@ def node_project(name: str, *packages: str) -> Path:
 
 def sarama() -> Path:
     """Our driver of Sarama's client, compiled."""
+    return go_program("sarama", HERE / "drivers" / "sarama", "drive")
+
+
+def go_program(name: str, source: Path, program: str) -> Path:
+    """`program`, compiled from `source`'s go.mod and main.go."""
     _need("go")
-    home = CACHE / "sarama"
-    source = HERE / "drivers" / "sarama"
+    home = CACHE / name
     files = [source / "go.mod", source / "main.go"]
 
     def make() -> None:
@@ -113,15 +124,15 @@ def sarama() -> Path:
         for file in files:
             shutil.copy(file, home / file.name)
         # Outside the module, or its packages would be taken for ours.
-        scratch = CACHE / "sarama-build"
+        scratch = CACHE / f"{name}-build"
         places = [f"GOPATH={scratch / 'path'}", f"GOCACHE={scratch / 'cache'}"]
         places.append("GOFLAGS=-modcacherw")
         _run(["env", *places, "go", "mod", "tidy"], cwd=home)
-        _run(["env", *places, "go", "build", "-o", "drive", "."], cwd=home)
+        _run(["env", *places, "go", "build", "-o", program, "."], cwd=home)
         shutil.rmtree(scratch)
 
     _once(home, "\n".join(file.read_text() for file in files), make)
-    return home / "drive"
+    return home / program
 
 
 def kcat() -> list[str]:

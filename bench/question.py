@@ -1,0 +1,229 @@
+"""A question that is put to several brokers in turns, and what they answered, as a file.
+
+A question's module says what one round measures. Here the brokers are started side by side, asked A B
+A B, so that what else the machine does meets everybody, and the rounds go to `results/NAME.json` with
+the machine, the commit and the versions. `page.py` makes BENCHMARKS.md of those files.
+"""
+
+import argparse
+import json
+import os
+import platform
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Final
+
+import process
+from peer import PEERS, Peer
+
+HERE: Final = Path(__file__).resolve().parent
+RESULTS: Final = HERE / "results"
+TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
+FILES_MAX: Final = 8_192
+
+Answer = Mapping[str, float]
+Round = Callable[[], Answer]
+
+
+class Unanswerable(Exception):
+    """This broker can't be asked that; the text says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """One number of a round. `asked`: at most so many times that of another (or at least)."""
+
+    name: str
+    unit: str
+    more_is_better: bool = False
+    asked: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What is measured, and how. `prepare` starts what a broker needs and gives what measures a round.
+
+    The first of `warm_up` rounds is kept as what a cold process does, the others are dropped.
+    """
+
+    name: str
+    title: str
+    how: str
+    figures: tuple[Figure, ...]
+    prepare: Callable[[Peer, Path], AbstractContextManager[Round]]
+    warm_up: int = 0
+    rounds: int = 5
+
+
+def run(
+    question: Question, peers: Mapping[str, Peer], rounds: int | None = None
+) -> dict[str, object]:
+    """The brokers' answers as the file has them."""
+    rounds = rounds or question.rounds
+    began_s, busy_s = time.monotonic(), _busy_seconds()
+    own_s = _own_seconds()
+    refused: dict[str, str] = {}
+    cold: dict[str, Answer] = {}
+    kept: dict[str, list[Answer]] = {name: [] for name in peers}
+    with ExitStack() as stack:
+        asked: dict[str, Round] = {}
+        for name, peer in peers.items():
+            place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
+            try:
+                asked[name] = stack.enter_context(question.prepare(peer, place))
+            except Unanswerable as reason:
+                refused[name] = str(reason)
+        for number in range(question.warm_up + rounds):
+            for name, ask in asked.items():
+                if name in refused:
+                    continue
+                try:
+                    answer = ask()
+                except Unanswerable as reason:
+                    refused[name] = str(reason)
+                    continue
+                if number >= question.warm_up:
+                    kept[name].append(answer)
+                elif number == 0:
+                    cold[name] = answer
+    wall_s = time.monotonic() - began_s
+    others_s = (_busy_seconds() - busy_s) - (_own_seconds() - own_s)
+    return {
+        "question": question.name,
+        "title": question.title,
+        "how": question.how,
+        "figures": [asdict(figure) for figure in question.figures],
+        "run": {
+            "when": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+            "commit": _commit(),
+            "rounds": rounds,
+            "warm_up": question.warm_up,
+            "priority": _priority(),
+            "others": round(max(0.0, others_s) / (wall_s * (os.cpu_count() or 1)), 3),
+        },
+        "machine": _machine(),
+        "peers": {
+            name: {
+                "title": peer.title,
+                "version": peer.version(),
+                **({"cold": cold[name]} if name in cold else {}),
+                **({"refused": refused[name]} if name in refused else {"rounds": kept[name]}),
+            }
+            for name, peer in peers.items()
+        },
+    }
+
+
+def report(result: dict[str, object]) -> Iterator[str]:
+    """A table for the terminal: medians, and how many times Apache Kafka's ours is."""
+    peers: dict[str, dict[str, list[Answer]]] = result["peers"]  # type: ignore[assignment]
+    yield f"{result['title']}"
+    yield " " * 44 + "".join(f"{name:>12}" for name in peers) + "   ours/each"
+    for figure in result["figures"]:  # type: ignore[attr-defined]
+        name = figure["name"]
+        values = {
+            peer: median(answer[name] for answer in rows["rounds"])
+            for peer, rows in peers.items()
+            if rows.get("rounds") and name in rows["rounds"][0]
+        }
+        cells = "".join(
+            f"{values[peer]:>12,.2f}" if peer in values else f"{'-':>12}" for peer in peers
+        )
+        ratios = " ".join(
+            f"{peer} {values['ottla'] / value:.2f}"
+            for peer, value in values.items()
+            if peer != "ottla" and "ottla" in values and value
+        )
+        yield f"{name + ', ' + figure['unit']:<44}{cells}   {ratios}"
+    for peer, rows in peers.items():
+        if "refused" in rows:
+            yield f"{peer}: {rows['refused']}"
+
+
+def main(*questions: Question) -> None:
+    """The command line of one question, or of all."""
+    parser = argparse.ArgumentParser(description=(sys.modules["__main__"].__doc__ or "").strip())
+    parser.add_argument("questions", nargs="*", help=f"of: {' '.join(q.name for q in questions)}")
+    parser.add_argument("--peers", default="", help=f"with commas, of: {','.join(PEERS)}")
+    parser.add_argument("--rounds", type=int, help="instead of each question's own")
+    parser.add_argument("--no-results", action="store_true", help="only print")
+    args = parser.parse_args()
+    names = ["ottla", *(name for name in args.peers.split(",") if name not in ("", "ottla"))]
+    for name in names:
+        if name not in PEERS:
+            parser.error(f"no peer is called {name!r}; there are {', '.join(PEERS)}")
+    for name in args.questions:
+        if name not in {question.name for question in questions}:
+            parser.error(f"no question is called {name!r}")
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, FILES_MAX), hard))
+    os.sched_setaffinity(0, {process.LOAD_CORE})
+    # However this ends, the brokers end with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    for question in questions:
+        if not args.questions or question.name in args.questions:
+            result = run(question, {name: PEERS[name] for name in names}, args.rounds)
+            print("\n".join(report(result)), end="\n\n", flush=True)
+            if not args.no_results:
+                RESULTS.mkdir(exist_ok=True)
+                text = json.dumps(result, indent=1, ensure_ascii=False)
+                (RESULTS / f"{question.name}.json").write_text(text + "\n")
+
+
+def _busy_seconds() -> float:
+    """Of all cores, since the machine's start."""
+    fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
+    idle_and_waiting = int(fields[3]) + int(fields[4])
+    return (sum(map(int, fields[:8])) - idle_and_waiting) / TICKS_PER_S
+
+
+def _own_seconds() -> float:
+    """This process's and those of its children that have ended."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
+def _priority() -> int:
+    """How far this session stands before others: 0 as they do. Brokers and load are of one session."""
+    group = Path("/proc/self/autogroup")  # /autogroup-123 nice -5
+    niceness = int(group.read_text().split()[-1]) if group.exists() else 0
+    return -(niceness or os.nice(0))
+
+
+def _commit() -> str:
+    """What is measured; with a + if it isn't all committed. What the last runs wrote doesn't count."""
+    command = ("git", "rev-parse", "--short", "HEAD")
+    done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=True)
+    rest = (".", ":!bench/results", ":!BENCHMARKS.md")
+    is_dirty = subprocess.run(("git", "diff", "--quiet", "HEAD", "--", *rest), cwd=HERE.parent)
+    return done.stdout.strip() + ("+" if is_dirty.returncode else "")
+
+
+def _machine() -> dict[str, str]:
+    cpu = next(
+        line.partition(":")[2].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("model name")
+    )
+    file_system = subprocess.run(
+        ["df", "--output=fstype", tempfile.gettempdir()],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()[-1]
+    memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return {
+        "cpu": f"{os.cpu_count()} x {cpu}",
+        "memory": f"{memory_bytes / (1 << 30):.0f} GiB",
+        "kernel": f"{platform.system()} {'.'.join(platform.release().split('.')[:2])}",
+        "file_system": file_system,
+    }

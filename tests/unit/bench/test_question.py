@@ -1,0 +1,77 @@
+"""Brokers are asked in turns; what is dropped, kept and refused is what the question says."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from peer import Peer
+from question import Figure, Question, Round, Unanswerable, run
+
+
+def peer(name: str) -> Peer:
+    def start(place: Path) -> object:
+        raise AssertionError("nothing is started here")
+
+    return Peer(title=name, version=lambda: "1", start=start)  # type: ignore[arg-type]
+
+
+class Asked:
+    """A question that counts."""
+
+    def __init__(self, *, warm_up: int = 0) -> None:
+        self.order: list[str] = []
+        self.unprepared: set[str] = set()
+        self.gives_up_at: dict[str, int] = {}
+        self.question = Question(
+            name="counted",
+            title="Counted",
+            how="",
+            figures=(Figure(name="number", unit=""),),
+            prepare=self._prepare,
+            warm_up=warm_up,
+            rounds=3,
+        )
+
+    @contextmanager
+    def _prepare(self, peer: Peer, place: Path) -> Iterator[Round]:
+        assert place.is_dir()
+        if peer.title in self.unprepared:
+            raise Unanswerable("not prepared")
+        number = 0
+
+        def once() -> dict[str, float]:
+            nonlocal number
+            self.order.append(peer.title)
+            number += 1
+            if self.gives_up_at.get(peer.title) == number:
+                raise Unanswerable("no more")
+            return {"number": number}
+
+        yield once
+
+    def run(self, *names: str) -> dict[str, dict[str, object]]:
+        result = run(self.question, {name: peer(name) for name in names})
+        return result["peers"]  # type: ignore[return-value]
+
+
+def test_brokers_take_turns() -> None:
+    asked = Asked()
+    asked.run("a", "b")
+    assert asked.order == ["a", "b", "a", "b", "a", "b"]
+
+
+def test_the_first_round_is_kept_apart_and_those_of_the_warm_up_are_dropped() -> None:
+    peers = Asked(warm_up=2).run("a")
+    assert peers["a"]["cold"] == {"number": 1}
+    assert peers["a"]["rounds"] == [{"number": 3}, {"number": 4}, {"number": 5}]
+
+
+def test_who_cannot_be_asked_says_why_and_the_others_are() -> None:
+    asked = Asked()
+    asked.unprepared = {"a"}
+    asked.gives_up_at = {"b": 2}
+    peers = asked.run("a", "b", "c")
+    assert (peers["a"]["refused"], peers["b"]["refused"]) == ("not prepared", "no more")
+    assert "rounds" not in peers["b"]
+    assert peers["c"]["rounds"] == [{"number": 1}, {"number": 2}, {"number": 3}]
+    assert asked.order.count("b") == 2
