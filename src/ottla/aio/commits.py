@@ -107,9 +107,7 @@ class Commits:
         is_first = self._due_ms is None
         self._due_ms = now + self._interval_ms
         if not is_first and (wanted := self._unknown()):
-            self._last = self._errands.begin(
-                self._automatic(self._group.who, wanted, tries=False)
-            )
+            self._last = self._errands.begin(self._automatic(self._group.who, wanted, tries=False))
 
     async def automatic_now(self) -> None:
         """What was processed is committed, before partitions go. It is tried, not promised."""

@@ -16,7 +16,7 @@ from ottla.aio.consumer import Consumer
 from ottla.aio.fetching import now_ms
 from ottla.aio.group_member import GroupSide
 from ottla.client.consume.reader import Reader
-from ottla.client.consume.record import ConsumedRecord, OffsetAndMetadata
+from ottla.client.consume.record import ConsumedRecord, GroupMetadata, OffsetAndMetadata
 from ottla.client.groups import describe_request, described_untrusted
 from ottla.client.options import ConnectionOptions
 from ottla.errors import ApiError, Bug, ErrorCode, OttlaError
@@ -240,12 +240,14 @@ class SlowGroup:
     """A group side whose commits wait until the test lets them go, or fail as it says."""
 
     is_member = False
+    who = GroupMetadata("g", -1, "", None)
 
     def __init__(self) -> None:
         self.commits: list[tuple[int, bool]] = []
         self.gates: list[asyncio.Future[None]] = []
 
-    async def commit(self, offsets: Offsets, *, tries: bool = True) -> None:
+    async def commit(self, who: GroupMetadata, offsets: Offsets, *, tries: bool = True) -> None:
+        assert who == self.who
         self.commits.append((offsets[T0].offset, tries))
         gate = asyncio.get_running_loop().create_future()
         self.gates.append(gate)

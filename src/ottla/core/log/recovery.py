@@ -37,6 +37,7 @@ from ottla.core.log.snapshot import (
     OFFSET_DIGITS,
     SNAPSHOT,
     base_offset_of,
+    is_good,
     remove_strays,
     restore,
     snapshot_offsets,
@@ -116,10 +117,13 @@ class Recovery:
         self._find_segments()
         rebuild_epochs = not self._load_epochs()
         end_offset = self._settle_segments()
+        path = segment_path(self._directory, log_start, SNAPSHOT)
+        # A snapshot of just there knows more than the segments that are left.
         carries = bool(self.segments) and end_offset < log_start
+        carries = carries and not is_good(self._disk, path, log_start)
         if carries:
             self._carry_producers(end_offset, log_start)
-        if carries or not self.segments:
+        if end_offset < log_start or not self.segments:
             end_offset = self._begin_at(log_start)
             rebuild_epochs = False
         start_offset = max(log_start, self.segments[0].base_offset)

@@ -100,11 +100,12 @@ def remove_strays(
     kept = {base for base in bases if base <= min(believed, end_offset)} | {believed}
     for offset in offsets:
         path = segment_path(directory, offset, SNAPSHOT)
-        if offset not in kept or (suspect and not _is_good(disk, path, offset)):
+        if offset not in kept or (suspect and not is_good(disk, path, offset)):
             disk.remove(path)
 
 
-def _is_good(disk: Disk, path: str, offset: int) -> bool:
+def is_good(disk: Disk, path: str, offset: int) -> bool:
+    """Whether there is a snapshot that can be read."""
     try:
         decode_untrusted(disk.read_whole(path) or b"", offset)
     except RemoteProtocolError:
