@@ -19,31 +19,32 @@ class Deadlines(Generic[K]):
 
     def __init__(self) -> None:
         self._heap: list[tuple[int, int, K]] = []
-        self._standing: dict[K, tuple[int, int, K]] = {}
+        self._standing: dict[
+            K, int
+        ] = {}  # the turn in which each was set: what else lies there fell
         self._turn = 0  # breaks ties in the order of setting
 
     def set(self, key: K, at_ms: int) -> None:
         self._turn += 1
-        entry = (at_ms, self._turn, key)
         moved = self._standing.get(key)
-        self._standing[key] = entry
-        heapq.heappush(self._heap, entry)
+        self._standing[key] = self._turn
+        heapq.heappush(self._heap, (at_ms, self._turn, key))
         if len(self._heap) > 64 and len(self._heap) > 4 * len(self._standing):
-            self._heap = list(self._standing.values())
+            self._heap = [one for one in self._heap if self._standing.get(one[2]) == one[1]]
             heapq.heapify(self._heap)
-        elif moved is self._heap[0]:
+        elif moved == self._heap[0][1]:
             self._surface()
 
     def cancel(self, key: K) -> None:
         """Fine when there is none."""
         canceled = self._standing.pop(key, None)
-        if canceled is not None and canceled is self._heap[0]:
+        if canceled is not None and canceled == self._heap[0][1]:
             self._surface()
 
     def _surface(self) -> None:
         """Drop what lies on top and stands no more."""
         heap, standing = self._heap, self._standing
-        while heap and standing.get(heap[0][2]) is not heap[0]:
+        while heap and standing.get(heap[0][2]) != heap[0][1]:
             heapq.heappop(heap)
 
     def next_ms(self) -> int | None:

@@ -337,6 +337,7 @@ def test_a_move_that_failed_at_any_call_can_be_asked_for_again(
     assert fetch(loaded, 0) == (0, 21)
 
 
+@pytest.mark.interpreted
 def test_a_copy_that_keeps_the_partitions_name_has_all_that_was_acknowledged(
     loaded: WholeNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:

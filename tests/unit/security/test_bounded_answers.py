@@ -231,6 +231,7 @@ def test_what_is_named_twice_is_told_once(node: WholeNode) -> None:
         assert [one.error_code for one in listed.partitions] == [ErrorCode.INVALID_REQUEST] * 2
 
 
+@pytest.mark.interpreted
 def test_a_partition_that_is_sent_to_many_places_moves_once() -> None:
     node = WholeNode(MemoryDisk(), others=[MemoryDisk(), MemoryDisk()])
     make_topic(node.connect(), "t", partitions=1)

@@ -373,7 +373,7 @@ class ReplicaTable:
                 why = {"path": effect.path, "error": str(error)}
                 logger.error("a checkpoint can't be written; it will be tried again", extra=why)
             effects.append(effect)
-        if names is _OF_LOGS:
+        if names == _OF_LOGS:
             for log_dir in self.dirs.online():
                 if log_dir.number not in owing:
                     log_dir.directories.disowned.clear()
