@@ -38,7 +38,7 @@ from ottla.record.builder import assemble
 from ottla.record.compress import NONE, compress
 from ottla.record.record import payload_untrusted
 from ottla.record.sift import keys_untrusted, rebased_untrusted, sift_untrusted
-from ottla.types import NO_TIMESTAMP
+from ottla.types import NO_EPOCH, NO_TIMESTAMP
 
 _BATCH_COST: Final = 5_000
 _RECORD_COST: Final = 1_000
@@ -182,8 +182,15 @@ class Compaction:
         """(position, whole batch) from the one that holds `start` on; each is as it was appended."""
         found = segment.find(start) if start > segment.base_offset else None
         end_offset = segment.base_offset
+        epoch, epoch_until = NO_EPOCH, -1
         for position, entry in segment.walk(found.position if found else 0, whole=True):
             batch = _sound(segment, position, entry, end_offset)
+            if batch.base_offset >= epoch_until:
+                epoch, epoch_until = self._log.epochs.stretch_of(batch.base_offset)
+            if batch.partition_leader_epoch != epoch != NO_EPOCH:
+                # No checksum covers it, and what is written anew is believed.
+                problem = f"leader epoch {batch.partition_leader_epoch} instead of {epoch}"
+                raise CorruptSegment(segment.path(), position, problem)
             end_offset = batch.next_offset
             self._bytes += batch.size_bytes
             self._cost += _BATCH_COST + (batch.size_bytes >> 1)

@@ -382,15 +382,16 @@ def test_an_earlier_abort_does_not_void_a_later_commit(disk: MemoryDisk, log: Lo
 # What is left alone
 
 
-def test_damage_is_not_written_again(disk: MemoryDisk, log: Log) -> None:
+@pytest.mark.parametrize(("at", "problem"), [(-1, "checksum"), (15, "leader epoch 1 instead of 0")])
+def test_damage_is_not_written_again(disk: MemoryDisk, log: Log, at: int, problem: str) -> None:
     append(log, keyed((b"a", b"1")))
     append(log, keyed((b"a", b"2")))
     roll(log)
     path = log.segments[0].path()
     data = bytearray(disk.files()[path])
-    data[-1] ^= 1
+    data[at] ^= 1
     disk._contents[path].data[:] = data
-    with pytest.raises(CorruptSegment, match="checksum"):
+    with pytest.raises(CorruptSegment, match=problem):
         clean(log, disk)
     assert disk.names("t-0") == [name for name in disk.names("t-0") if "." not in name[21:]]
 
