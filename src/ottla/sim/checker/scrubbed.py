@@ -4,8 +4,9 @@ The scrub that the command runs (`core/log/scrub.py`) goes over the directories 
 after the last clean stop. Every file in which a flipped bit stands has to be named, or to lie beside
 one that is; nothing else may be.
 
-Two kinds of damage are excused, because nothing tells them from what is right: in the front of a
-log's very last batch, and in a base offset or a leader epoch, which no checksum covers. A recovery
+Three kinds of damage are excused, because nothing tells them from what is right: in the front of a
+log's very last batch; in a base offset or a leader epoch, which no checksum covers; and in an offset
+of an index that was made larger, as Kafka's followers index a run of batches by its last offset. A recovery
 may have believed such an epoch: of a partition that was struck, only damage that stands is judged.
 
 Source: ADR 13. Elsewhere: that nothing damaged is served, `unchanged.py`.
@@ -24,6 +25,8 @@ _FRONT_BYTES: Final = 17  # what the checksum does not cover
 _LENGTH_AT: Final = 8
 _LENGTH_END: Final = 12
 _MAGIC_AT: Final = 16
+_ENTRY_BYTES: Final = 8  # of an offset index: offset, position
+_OFFSET_BYTES: Final = 4
 _OF_SEGMENTS: Final = (".log", ".index", ".timeindex", ".snapshot")
 
 
@@ -63,6 +66,8 @@ def _one(disk: SimDisk, directory: str, damaged: dict[str, list[int]]) -> list[s
         if name in named or (is_last and not name.endswith(".log")):
             continue
         if findings and name.endswith(".log"):
+            continue
+        if name.endswith(".index") and all(place % _ENTRY_BYTES < _OFFSET_BYTES for place in places):
             continue
         if name.endswith(".log"):
             data = disk.read_whole(f"{directory}/{name}") or b""
