@@ -67,7 +67,9 @@ def _one(disk: SimDisk, directory: str, damaged: dict[str, list[int]]) -> list[s
             continue
         if findings and name.endswith(".log"):
             continue
-        if name.endswith(".index") and all(place % _ENTRY_BYTES < _OFFSET_BYTES for place in places):
+        if name.endswith(".index") and all(
+            place % _ENTRY_BYTES < _OFFSET_BYTES for place in places
+        ):
             continue
         if name.endswith(".log"):
             data = disk.read_whole(f"{directory}/{name}") or b""
