@@ -84,11 +84,15 @@ class Directories:
         self._log_starts = log_starts
         self._found = set(self._disk.names(""))
 
-    def holds(self, partition: TopicPartition, topic_id: Uuid) -> bool:
-        """Whether the partition's own files stand here: none of another topic of its name."""
+    def holds(self, partition: TopicPartition, topic_id: Uuid, *, certainly: bool = False) -> bool:
+        """Whether the partition's own files stand here: none of another topic of its name.
+
+        `certainly`: not such as nothing says whose they are, either.
+        """
         if not self._stands(partition):
             return False
-        return self._topic_id(f"{partition}/{PARTITION_METADATA}") in (None, topic_id)
+        known_id = self._topic_id(f"{partition}/{PARTITION_METADATA}")
+        return known_id == topic_id or (known_id is None and not certainly)
 
     def _stands(self, partition: TopicPartition) -> bool:
         """Whether there is a directory of its name: from before, or from an attempt that failed."""

@@ -2,8 +2,9 @@
 
 Every directory is a world of its own: disk, identity, checkpoints, the way its last process ended,
 and its own end, when its disk fails. A partition is where its files are found; where several
-directories have some, the one that the metadata names is right and the others are strays. A new one
-goes where the metadata says, else where the fewest partitions are, as in Apache Kafka.
+directories have some, those that say whose they are come first, and of them the one that the metadata
+names is right; the others are strays. A new one goes where the metadata says, else where the fewest
+partitions are, as in Apache Kafka.
 
 Promises: a partition whose directory is offline is never made anew in another: it waits for its data.
 
@@ -137,11 +138,11 @@ class LogDirs:
             return None  # what stands in another is what a move has left there
         candidates = list(self.online())
         if not is_new:
-            if named is not None and named.directories.holds(partition, topic_id):
-                return named
-            for one in candidates:
-                if one.directories.holds(partition, topic_id):
-                    return one
+            named_first = candidates if named is None else [named, *candidates]
+            for certainly in (True, False):
+                for one in named_first:
+                    if one.directories.holds(partition, topic_id, certainly=certainly):
+                        return one
             if self.has_offline:
                 return None  # also when named: a move that was not finished names its target
         if named is not None and named.keeps_partitions:

@@ -69,7 +69,7 @@ def _of_others(reading: ReadingLedger) -> Iterator[Violation]:
             one
             for one in owners.get((commit.group, commit.generation, commit.place), ())
             # Another generation of that number may have been meant.
-            if not groups.may_begin_anew(story, one.asked_us, commit.asked_us)
+            if not groups.may_begin_anew(story, *sorted((one.asked_us, commit.asked_us)))
         ]
         had = any(commit.place in one.got for one in told[-2:-1])
         if commit.place not in told[-1].got and (given or not had):

@@ -70,7 +70,11 @@ class _Certain:
 def _session(story: Story, certain: _Certain, size: int, reads: list[Read]) -> Iterator[Violation]:
     told = -1
     hungry = 0
+    epoch = 0
     for read in sorted(reads, key=lambda one: one.session_epoch):
+        if read.session_epoch != epoch + 1:
+            told, hungry = -1, 0  # an answer is left out of account: a bit flipped on its way
+        epoch = read.session_epoch
         if not read.left_out:
             told = read.high_watermark
         if read.batches:
