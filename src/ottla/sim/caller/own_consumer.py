@@ -169,6 +169,7 @@ class _Process:
         self._sought: dict[TopicPartition, tuple[int, int]] = {}
         self._listener = _Listener(self._consumer, plan.timeout_ms) if plan.listens else None
         self._resume_at_us: int | None = None
+        self._has_found = False  # the last poll has: there may be more
         self._handed_out: dict[TopicPartition, None] = {}
         self.following = Following(
             plan.number,
@@ -199,8 +200,8 @@ class _Process:
             # A leader that is written by hand does not notice that a topic became smaller, or went.
             if (topic := cluster.topic(place.topic)) and place.partition < len(topic.partitions)
         ]
-        is_asked = self.asks or self._resume_at_us is not None
-        return not is_asked and all(witness.is_read(place) for place in there)
+        is_busy = self.asks or self._resume_at_us is not None or self._has_found
+        return not is_busy and all(witness.is_read(place) for place in there)
 
     def assigned(self) -> tuple[TopicPartition, ...]:
         return tuple(sorted(self._consumer.assignment()))
@@ -218,6 +219,7 @@ class _Process:
                     break
                 count = self._chance.choice(_RECORDS_MAX)
                 found = await consumer.poll(_POLL_MS, count, advance=not self._plan.by_record)
+                self._has_found = bool(found)
                 await self._take(found)
             except Corrupt as error:
                 self._seek(error.place, error.offset + 1)

@@ -74,7 +74,7 @@ def _passed_over(
     if first is None or reading.is_struck(place) or first.story.name in reading.thinned:
         return ""
     if one.sought is not None:
-        since, since_us = one.sought, one.asked_us
+        since, sent_us = one.sought, one.asked_us
     elif last is not None:
         before = reading.seen(place, last.records[-1])
         if before is None or before.story is not first.story:
@@ -82,11 +82,11 @@ def _passed_over(
         joins = reading.joins.get(following.client, ())
         if any(last.asked_us <= join.asked_us <= one.asked_us for join in joins):
             return ""  # where it goes on after a rebalance, the group's commits say
-        since, since_us = before.record.offset + 1, last.asked_us
+        since, sent_us = before.record.offset + 1, before.sight.first.asked_us
     else:
         return ""
     if first.record.offset < since:
-        if any(since_us <= cut_us <= one.asked_us for cut_us, _ in first.story.cuts):
+        if any(sent_us <= cut_us <= one.asked_us for cut_us, _ in first.story.cuts):
             return ""  # what it had read may be gone
         return f"offset {first.record.offset} is handed out after {since - 1}"
     for skipped in reading.in_between(first.story, since, first.record.offset):
