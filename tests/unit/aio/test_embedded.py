@@ -229,9 +229,10 @@ def test_settings_have_kafkas_names_and_win(tmp_path: Path) -> None:
 
 
 PROGRAM = """
-import sys, threading
+import signal, sys, threading
 from ottla import Broker
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 broker = Broker(port=0, data=sys.argv[1])
 def tell():
     broker.wait_until_ready()
