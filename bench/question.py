@@ -194,9 +194,13 @@ def _own_seconds() -> float:
 
 def _priority() -> int:
     """How far this session stands before others: 0 as they do. Brokers and load are of one session."""
-    group = Path("/proc/self/autogroup")  # /autogroup-123 nice -5
-    niceness = int(group.read_text().split()[-1]) if group.exists() else 0
-    return -(niceness or os.nice(0))
+    return -(_autogroup_niceness(Path("/proc/self/autogroup")) or os.nice(0))
+
+
+def _autogroup_niceness(told: Path) -> int:
+    """sched(7). A kernel may group no sessions, and tells a process of the root group an empty line."""
+    words = told.read_text().split() if told.exists() else []  # /autogroup-123 nice -5
+    return int(words[-1]) if words else 0
 
 
 def _commit() -> str:
@@ -209,11 +213,9 @@ def _commit() -> str:
 
 
 def _machine() -> dict[str, str]:
-    cpu = next(
-        line.partition(":")[2].strip()
-        for line in Path("/proc/cpuinfo").read_text().splitlines()
-        if line.startswith("model name")
-    )
+    told = Path("/proc/cpuinfo").read_text().splitlines()
+    names = [line.partition(":")[2].strip() for line in told if line.startswith("model name")]
+    cpu = names[0] if names else platform.machine()  # Arm's has numbers only
     file_system = subprocess.run(
         ["df", "--output=fstype", tempfile.gettempdir()],
         capture_output=True,

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from peer import Peer
-from question import Figure, Question, Round, Unanswerable, run
+from question import Figure, Question, Round, Unanswerable, _autogroup_niceness, run
 
 
 def peer(name: str) -> Peer:
@@ -75,3 +75,12 @@ def test_who_cannot_be_asked_says_why_and_the_others_are() -> None:
     assert "rounds" not in peers["b"]
     assert peers["c"]["rounds"] == [{"number": 1}, {"number": 2}, {"number": 3}]
     assert asked.order.count("b") == 2
+
+
+def test_a_session_without_an_autogroup_stands_as_others_do(tmp_path: Path) -> None:
+    told = tmp_path / "autogroup"
+    assert _autogroup_niceness(told) == 0
+    told.write_text("")
+    assert _autogroup_niceness(told) == 0
+    told.write_text("/autogroup-123 nice -5\n")
+    assert _autogroup_niceness(told) == -5
