@@ -246,25 +246,32 @@ class _Process:
             self._consumer.resume(self._consumer.paused())
             self._resume_at_us = None
         while self.asks:
-            ask = self.asks.popleft()
-            match ask.verb:
-                case Verb.LEAVE:
+            try:
+                if await self._do(self.asks[0]):
                     return True
-                case Verb.JOIN:
-                    self._subscribe(ask.topic.split("+"))
-                case Verb.PAUSE if ask.count:
-                    self._consumer.pause(self._consumer.assignment())
-                    self._resume_at_us = self._events.now_us + ask.wait_ms * 1000
-                case Verb.PAUSE:
-                    await asyncio.sleep(ask.wait_ms / 1000)
-                case Verb.COMMIT if self._plan.group and ask.count % 2:
-                    self._consumer.commit_nowait()
-                case Verb.COMMIT if self._plan.group:
-                    await self._consumer.commit(timeout_ms=self._plan.timeout_ms)
-                case Verb.SEEK if assigned := self.assigned():
-                    self._seek(assigned[ask.count % len(assigned)], 0)
-                case _:
-                    pass
+            finally:
+                self.asks.popleft()  # while it is at it, it is not at rest
+        return False
+
+    async def _do(self, ask: Ask) -> bool:
+        match ask.verb:
+            case Verb.LEAVE:
+                return True
+            case Verb.JOIN:
+                self._subscribe(ask.topic.split("+"))
+            case Verb.PAUSE if ask.count:
+                self._consumer.pause(self._consumer.assignment())
+                self._resume_at_us = self._events.now_us + ask.wait_ms * 1000
+            case Verb.PAUSE:
+                await asyncio.sleep(ask.wait_ms / 1000)
+            case Verb.COMMIT if self._plan.group and ask.count % 2:
+                self._consumer.commit_nowait()
+            case Verb.COMMIT if self._plan.group:
+                await self._consumer.commit(timeout_ms=self._plan.timeout_ms)
+            case Verb.SEEK if assigned := self.assigned():
+                self._seek(assigned[ask.count % len(assigned)], 0)
+            case _:
+                pass
         return False
 
     async def _take(self, found: Mapping[TopicPartition, Sequence[ConsumedRecord]]) -> None:
