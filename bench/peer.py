@@ -3,7 +3,8 @@
 `kafka` is Apache Kafka with the virtual machine's options and the settings that it is shipped with,
 `kafka-256m` the same in a heap of 256 MB. `mock` is librdkafka's mock cluster, C, in memory, without
 a checksum; `kfake` is franz-go's, Go, in memory. What they need is fetched as the compatibility
-checks fetch theirs (`tests/compat/install.py`).
+checks fetch theirs (`tests/compat/install.py`). `compiled` is Ottla once more, from the wheel with
+machine code (`make compiled`).
 """
 
 import platform
@@ -12,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -60,6 +62,17 @@ def _ottla_version() -> str:
     return f"{__version__}, Python {platform.python_version()}"
 
 
+@cache
+def _compiled_python() -> str:
+    print("the wheel with machine code is made of what is checked out here: some minutes")
+    subprocess.run(["make", "compiled"], cwd=HERE.parent, check=True, stdout=subprocess.DEVNULL)
+    return str(HERE.parent / "build" / "compiled" / "venv" / "bin" / "python")
+
+
+def _compiled(place: Path) -> BrokerProcess:
+    return ottla(place, python=_compiled_python())
+
+
 def _kafka(heap: str) -> Callable[[Path], BrokerProcess]:
     def start(place: Path) -> BrokerProcess:
         work = place / "work"
@@ -105,6 +118,7 @@ def _kfake_version() -> str:
 
 PEERS: Final = {
     "ottla": Peer(title="Ottla", version=_ottla_version, start=ottla),
+    "compiled": Peer(title="Ottla, compiled", version=_ottla_version, start=_compiled),
     "kafka": Peer(title="Apache Kafka", version=_kafka_version, start=_kafka("1G")),
     "kafka-256m": Peer(
         title="Apache Kafka, 256 MB heap", version=_kafka_version, start=_kafka("256m")

@@ -121,10 +121,10 @@ def free_port() -> int:
         return port
 
 
-def ottla(place: Path, *overrides: str) -> BrokerProcess:
+def ottla(place: Path, *overrides: str, python: str = sys.executable) -> BrokerProcess:
     """`ottla serve` of this checkout, its data and its log in this directory."""
     port = free_port()
-    command = [sys.executable, "-m", "ottla.cli.main", "serve", "--data", str(place / "data")]
+    command = [python, "-m", "ottla.cli.main", "serve", "--data", str(place / "data")]
     for setting in (f"listeners=PLAINTEXT://127.0.0.1:{port}", *overrides):
         command += ["--override", setting]
     return BrokerProcess(command, port, place / "log")
