@@ -167,6 +167,9 @@ class _Process:
         self._options = options_of(plan)
         self._consumer = Consumer(self._cluster, self._options)
         self._sought: dict[TopicPartition, tuple[int, int]] = {}
+        # Who needs longer for what it takes than it may stay away from its group never gets on.
+        in_time_s = self._options.poll_interval_ms_max / 2 / 1000
+        self._count_max = int(in_time_s / _RECORD_S) if plan.by_record else max(_RECORDS_MAX)
         self._listener = _Listener(self._consumer, plan.timeout_ms) if plan.listens else None
         self._resume_at_us: int | None = None
         self._has_found = False  # the last poll has: there may be more
@@ -217,7 +220,7 @@ class _Process:
             try:
                 if await self._do_asked():
                     break
-                count = self._chance.choice(_RECORDS_MAX)
+                count = min(self._chance.choice(_RECORDS_MAX), self._count_max)
                 found = await consumer.poll(_POLL_MS, count, advance=not self._plan.by_record)
                 self._has_found = bool(found)
                 await self._take(found)
