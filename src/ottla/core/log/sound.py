@@ -35,6 +35,7 @@ _BLOCK_BYTES: Final = 128 * 1024
 
 # Base offset, length, leader epoch, magic, checksum, last offset delta.
 _FRONT: Final = Struct(">qiibI2xi")
+_LENGTH_MIN: Final = HEADER_BYTES - LOG_OVERHEAD_BYTES
 
 
 def is_sound(entry: Entry) -> bool:
@@ -101,7 +102,9 @@ class Inspection:
         try:
             while position < limit and position < enough and self._left:
                 block = file.read(position, min(_BLOCK_BYTES, limit - position))
-                passed_bytes = self._block(block, position) or self._single(position, limit)
+                passed_bytes = self._block(block, position, len(block)) or self._single(
+                    position, limit
+                )
                 if passed_bytes == 0:
                     break
                 position += passed_bytes
@@ -117,36 +120,57 @@ class Inspection:
             return Sound(damage.position, self._last_base, damage)
         return Sound(damage.position, self._expected, damage)
 
-    def _block(self, block: bytes, position: int) -> int:
-        """Test the whole batches of magic 2 that `block` begins with; how many bytes they have.
-
-        Hot: a plain loop, one unpack and one checksum per batch. The first batch, and one that does
-        not begin where the one before it ended, take the longer way.
-        """
-        unpack_from = _FRONT.unpack_from
+    def _block(self, block: bytes, position: int, size_bytes: int) -> int:
+        """Test the whole batches of magic 2 that the first `size_bytes` of `block` begin with; how many
+        bytes they have."""
         view = memoryview(block)
-        size_bytes = len(block)
-        end_offset = self._end_offset
-        at, last = 0, -1
+        at = 0
         while size_bytes - at >= HEADER_BYTES and self._left:
-            base, length, epoch, magic, crc, delta = unpack_from(block, at)
+            base, length, epoch, magic, crc, delta = _FRONT.unpack_from(block, at)
             size = length + LOG_OVERHEAD_BYTES
             if magic != 2 or not HEADER_BYTES <= size <= size_bytes - at:
                 break
             if crc32c(view[at + CRC_FROM : at + size]) != crc:
                 raise self._damage(position + at, "the checksum is wrong")
-            if last >= 0 and base == self._expected and base + delta < end_offset and delta >= 0:
-                self._last_position = position + at
-                self._last_base = base
-                self._last_follows = True
-                self._expected = base + delta + 1
-                self._left -= 1
-            else:
-                self._passed(position + at, base, base + delta + 1)
-            if epoch != self._epoch or base >= self._epoch_until:
-                self._check_epoch(position + at, base, epoch)
-            last = at
-            at += size
+            self._passed(position + at, base, base + delta + 1)
+            self._check_epoch(position + at, base, epoch)
+            at = self._following(view, position, at + size, size_bytes)
+        return at
+
+    def _following(self, view: memoryview, position: int, at: int, size_bytes: int) -> int:
+        """Test the batches that go on from `at` as most do: of the same epoch, each where the one before
+        it ended. The end of the last one; what is otherwise, or damaged, is left to the longer way.
+
+        Hot: a plain loop on local names, one unpack and one checksum per batch.
+        """
+        unpack_from = _FRONT.unpack_from
+        expected, known_epoch, left = self._expected, self._epoch, self._left
+        until = min(self._end_offset, self._epoch_until)
+        last = -1
+        while left and size_bytes - at >= HEADER_BYTES:
+            base, length, epoch, magic, crc, delta = unpack_from(view, at)
+            end = at + length + LOG_OVERHEAD_BYTES
+            if (
+                base != expected
+                or not 0 <= delta < until - base
+                or epoch != known_epoch
+                or magic != 2
+                or not length >= _LENGTH_MIN
+                or end > size_bytes
+                or crc32c(view[at + CRC_FROM : end]) != crc
+            ):
+                break
+            last, last_base = at, base
+            expected = base + delta + 1
+            at = end
+            left -= 1
+        if last >= 0:
+            self._last_position, self._last_base, self._last_follows = (
+                position + last,
+                last_base,
+                True,
+            )
+            self._expected, self._left = expected, left
         return at
 
     def _check_epoch(self, position: int, base: int, epoch: int) -> None:
