@@ -19,6 +19,7 @@ from typing import Final, final
 from ottla.core.log.corrupt import CorruptSegment
 from ottla.core.log.epoch_history import EpochHistory
 from ottla.core.log.segment import Entry, Segment
+from ottla.limits import TESTED_BYTES_MAX
 from ottla.record.batch import CRC_FROM, HEADER_BYTES, LOG_OVERHEAD_BYTES, Batch, crc_is_right
 from ottla.record.crc import crc32c
 from ottla.record.legacy import entry_crc_is_right
@@ -30,11 +31,9 @@ BYTES_MAX: Final = 4 * 1024 * 1024
 """The same in bytes: a thousand consumers that ask 50 MiB each must not stop the rest for seconds. A
 batch that reaches beyond it is still served whole."""
 
-_BLOCK_BYTES: Final = 128 * 1024
-"""Read at once: it still is in the processor's cache when the checksum is computed."""
-
 # Base offset, length, leader epoch, magic, checksum, last offset delta.
 _FRONT: Final = Struct(">qiibI2xi")
+_LENGTH_MIN: Final = HEADER_BYTES - LOG_OVERHEAD_BYTES
 
 
 def is_sound(entry: Entry) -> bool:
@@ -44,14 +43,24 @@ def is_sound(entry: Entry) -> bool:
 
 @final
 class Sound:
-    """`damage` None: all up to `limit`, where `next_offset` begins. Else `limit` is before it."""
+    """`damage` None: all up to `limit`, where `next_offset` begins. Else `limit` is before it.
 
-    __slots__ = ("damage", "limit", "next_offset")
+    `head`: what was tested first, as it was read.
+    """
 
-    def __init__(self, limit: int, next_offset: int, damage: CorruptSegment | None) -> None:
+    __slots__ = ("damage", "head", "limit", "next_offset")
+
+    def __init__(
+        self,
+        limit: int,
+        next_offset: int,
+        damage: CorruptSegment | None,
+        head: bytes | memoryview = b"",
+    ) -> None:
         self.limit = limit
         self.next_offset = next_offset
         self.damage = damage
+        self.head = head
 
 
 @final
@@ -98,18 +107,27 @@ class Inspection:
         file = self._segment.file
         position = self._first_position
         enough = position + BYTES_MAX
+        head: bytes | memoryview = b""
         try:
             while position < limit and position < enough and self._left:
-                block = file.read(position, min(_BLOCK_BYTES, limit - position))
-                passed_bytes = self._block(block, position) or self._single(position, limit)
+                left_bytes = limit - position
+                # And the front of what follows, for `_look_around`.
+                block = file.read(position, min(TESTED_BYTES_MAX, left_bytes) + _FRONT.size)
+                passed_bytes = self._block(block, position, min(len(block), left_bytes))
+                behind = block[passed_bytes : passed_bytes + _FRONT.size]
+                if position == self._first_position and 2 * passed_bytes >= len(block):
+                    head = memoryview(block)[:passed_bytes]  # else too much would be kept with it
+                if not passed_bytes:
+                    passed_bytes = self._single(position, limit)
+                    behind = b""
                 if passed_bytes == 0:
                     break
                 position += passed_bytes
             if position > self._first_position:
-                self._look_around(position)
+                self._look_around(position, behind)
         except CorruptSegment as damage:
             return self._before(damage)
-        return Sound(position, self._expected, None)
+        return Sound(position, self._expected, None, head)
 
     def _before(self, damage: CorruptSegment) -> Sound:
         """Serve what stands before the damage."""
@@ -117,36 +135,57 @@ class Inspection:
             return Sound(damage.position, self._last_base, damage)
         return Sound(damage.position, self._expected, damage)
 
-    def _block(self, block: bytes, position: int) -> int:
-        """Test the whole batches of magic 2 that `block` begins with; how many bytes they have.
-
-        Hot: a plain loop, one unpack and one checksum per batch. The first batch, and one that does
-        not begin where the one before it ended, take the longer way.
-        """
-        unpack_from = _FRONT.unpack_from
+    def _block(self, block: bytes, position: int, size_bytes: int) -> int:
+        """Test the whole batches of magic 2 that the first `size_bytes` of `block` begin with; how many
+        bytes they have."""
         view = memoryview(block)
-        size_bytes = len(block)
-        end_offset = self._end_offset
-        at, last = 0, -1
+        at = 0
         while size_bytes - at >= HEADER_BYTES and self._left:
-            base, length, epoch, magic, crc, delta = unpack_from(block, at)
+            base, length, epoch, magic, crc, delta = _FRONT.unpack_from(block, at)
             size = length + LOG_OVERHEAD_BYTES
             if magic != 2 or not HEADER_BYTES <= size <= size_bytes - at:
                 break
             if crc32c(view[at + CRC_FROM : at + size]) != crc:
                 raise self._damage(position + at, "the checksum is wrong")
-            if last >= 0 and base == self._expected and base + delta < end_offset and delta >= 0:
-                self._last_position = position + at
-                self._last_base = base
-                self._last_follows = True
-                self._expected = base + delta + 1
-                self._left -= 1
-            else:
-                self._passed(position + at, base, base + delta + 1)
-            if epoch != self._epoch or base >= self._epoch_until:
-                self._check_epoch(position + at, base, epoch)
-            last = at
-            at += size
+            self._passed(position + at, base, base + delta + 1)
+            self._check_epoch(position + at, base, epoch)
+            at = self._following(view, position, at + size, size_bytes)
+        return at
+
+    def _following(self, view: memoryview, position: int, at: int, size_bytes: int) -> int:
+        """Test the batches that go on from `at` as most do: of the same epoch, each where the one before
+        it ended. The end of the last one; what is otherwise, or damaged, is left to the longer way.
+
+        Hot: a plain loop on local names, one unpack and one checksum per batch.
+        """
+        unpack_from = _FRONT.unpack_from
+        expected, known_epoch, left = self._expected, self._epoch, self._left
+        until = min(self._end_offset, self._epoch_until)
+        last = -1
+        while left and size_bytes - at >= HEADER_BYTES:
+            base, length, epoch, magic, crc, delta = unpack_from(view, at)
+            end = at + length + LOG_OVERHEAD_BYTES
+            if (
+                base != expected
+                or not 0 <= delta < until - base
+                or epoch != known_epoch
+                or magic != 2
+                or not length >= _LENGTH_MIN
+                or end > size_bytes
+                or crc32c(view[at + CRC_FROM : end]) != crc
+            ):
+                break
+            last, last_base = at, base
+            expected = base + delta + 1
+            at = end
+            left -= 1
+        if last >= 0:
+            self._last_position, self._last_base, self._last_follows = (
+                position + last,
+                last_base,
+                True,
+            )
+            self._expected, self._left = expected, left
         return at
 
     def _check_epoch(self, position: int, base: int, epoch: int) -> None:
@@ -194,12 +233,14 @@ class Inspection:
         self._expected = following
         self._left -= 1
 
-    def _look_around(self, position: int) -> None:
-        """Hold the stretch against what stands after it, and, where it has gaps, before it."""
+    def _look_around(self, position: int, front: bytes) -> None:
+        """Hold the stretch against what stands after it, and, where it has gaps, before it. `front`: what
+        is at `position`, or a part of it."""
         segment = self._segment
         after = self._end_offset
         if position < segment.size_bytes:
-            front = segment.file.read(position, _FRONT.size)
+            if len(front) < _FRONT.size:
+                front = segment.file.read(position, _FRONT.size)
             if len(front) < _FRONT.size or front[16] != 2:
                 return
             after = int.from_bytes(front[:8], "big", signed=True)
