@@ -124,6 +124,7 @@ class KafkaConsumer:
                     self._line.close(auto_commit=autocommit, timeout_ms=wait_ms)
         finally:
             self._closed = True
+            self._run_of, self._run_at = [], 0
 
     # ---- what to read
 
@@ -221,10 +222,12 @@ class KafkaConsumer:
     def __next__(self) -> ConsumedRecord:
         """The next record; StopIteration when none came for `consumer_timeout_ms`."""
         at = self._run_at
-        if at >= len(self._run_of) or self._closed:
+        try:
+            record = self._run_of[at]
+        except IndexError:
             self._next_run()
             at = 0
-        record = self._run_of[at]
+            record = self._run_of[at]
         if self._has_deserializer:
             record = _read(record, self._deserialize_key, self._deserialize_value)
         self._run_at = at + 1
