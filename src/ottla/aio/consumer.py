@@ -7,6 +7,9 @@ partition is taken away while its records are being processed.
 What to ask and what an answer means is decided in `client/consume` and `client/member`. The parts are
 `fetching.py`, `group_member.py`, `commits.py` and `rounds.py`; here they are put together. It is
 all that a user may call, and left whole on purpose.
+
+With a `guard` a second thread may call `take` while it holds it: what came is made into records where
+they are used, not handed from thread to thread.
 """
 
 import asyncio
@@ -19,6 +22,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
+from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Final, TypeVar, final
 
@@ -57,14 +61,20 @@ T = TypeVar("T")
 class Consumer:
     """One consumer; not for several tasks at the same time, except `wakeup`.
 
-    `listener`s may call every method here but `poll`.
+    `listener`s may call every method here but `poll`. `guard`: a lock for `take` from another thread; it
+    need not be reentrant.
     """
 
-    def __init__(self, client: Client, options: ConsumerOptions) -> None:
+    def __init__(
+        self,
+        client: Client,
+        options: ConsumerOptions,
+        guard: AbstractContextManager[object] | None = None,
+    ) -> None:
         self._client = client
         self._options = options
         self._reader = Reader(options, wall_ms, retry_ms=client.options.retry_backoff_ms)
-        self._fetching = Fetching(client, self._reader, self._wake, self._broken)
+        self._fetching = Fetching(client, self._reader, self._wake, self._broken, guard)
         self._group: GroupSide | None = None
         self._commits: Commits | None = None
         self._rounds: Rounds | None = None
@@ -89,6 +99,7 @@ class Consumer:
         self._must_ask_topics = False
         self._trouble: OttlaError | None = None
         self._forget_cluster: Callable[[], None] = lambda: None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._is_started = self._is_closed = False
 
     # ---- life
@@ -97,6 +108,7 @@ class Consumer:
         """Background work runs. `subscribe` and `assign` may come before or after."""
         if not self._is_started:
             self._is_started = True
+            self._loop = asyncio.get_running_loop()
             self._forget_cluster = self._client.on_cluster(self._cluster_changed)
             self._pump()
 
@@ -231,6 +243,25 @@ class Consumer:
 
         await self._poll(timeout_ms, take)
         return found
+
+    def take(self, max_records: int) -> dict[TopicPartition, list[ConsumedRecord]]:
+        """What came already; positions stay. For any thread, under the guard, while no method is at work.
+
+        Nothing where a rebalance waits for `poll`. That is to be called from time to time all the same:
+        the group hears by it that somebody polls.
+        """
+        if self._loop is None or (self._rounds is not None and self._rounds.is_due):
+            return {}
+        found = self._reader.take(max_records, advance=False)
+        if self._reader.is_due:
+            self._loop.call_soon_threadsafe(self._pump)
+        return found
+
+    def take_back(self) -> None:
+        """What was handed out behind the positions comes again: a `take` was broken off."""
+        for place, at in self._reader.positions().items():
+            self._reader.seek(place, at.offset, at.leader_epoch)
+        self._pump()
 
     def advance_to(self, partition: TopicPartition, offset: int) -> None:
         """Records below `offset` are processed. Ignored for partitions that are not assigned."""

@@ -3,11 +3,14 @@
 `pump` is the one entry: whoever changes something calls it, and everything that can be sent now is sent.
 What no answer came to is the reader's to ask again; here it is only kept, as `trouble`, for whoever
 wants to say why nothing comes.
+
+With a `guard` a second thread may take records from the reader while it holds it.
 """
 
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Final, final
 
 from ottla.aio.client import (
@@ -21,7 +24,7 @@ from ottla.aio.client import (
 from ottla.aio.errands import Alarm, Errands
 from ottla.client.consume.fetcher import FetchAsk
 from ottla.client.consume.locator import OffsetsAsk
-from ottla.client.consume.reader import Ask, Reader
+from ottla.client.consume.reader import Answer, Ask, Reader
 from ottla.errors import (
     ApiError,
     Bug,
@@ -58,9 +61,11 @@ class Fetching:
         reader: Reader,
         on_change: Callable[[], None],
         on_bug: Callable[[Bug], None],
+        guard: AbstractContextManager[object] | None = None,
     ) -> None:
         self._client = client
         self._reader = reader
+        self._guard: AbstractContextManager[object] = guard or nullcontext()
         self._on_change = on_change
         self._lane = OwnLane()
         self._errands = Errands(on_bug)
@@ -77,7 +82,9 @@ class Fetching:
         reader, now = self._reader, now_ms()
         if not reader.is_due and (reader.next_ms is None or reader.next_ms > now):
             return
-        for ask in reader.asks(now, self._client.cluster):
+        with self._guard:
+            asks = reader.asks(now, self._client.cluster)
+        for ask in asks:
             self._errands.begin(self._exchange(ask))
         if reader.must_refresh:
             self._client.mark_stale()
@@ -92,40 +99,49 @@ class Fetching:
     async def _exchange(self, ask: Ask) -> None:
         reader = self._reader
         try:
-            await self._answered(ask)
+            answer = await self._answer_to(ask)
+            with self._guard:
+                reader.answered_untrusted(ask, answer, now_ms())
             self.trouble = None
         except AWAY as error:
             self.trouble = error
-            reader.lost(ask, now_ms())
+            self._lost(ask)
         except AuthenticationFailed as error:
             self.trouble = self.fatal = error
-            reader.lost(ask, now_ms())
+            self._lost(ask)
         except ApiError as error:
-            reader.refused(ask, error, now_ms())
+            self._refused(ask, error)
         except LocalProtocolError as error:
             # The broker speaks no version that could say it.
-            reader.refused(ask, ApiError(ErrorCode.UNSUPPORTED_VERSION, str(error)), now_ms())
+            self._refused(ask, ApiError(ErrorCode.UNSUPPORTED_VERSION, str(error)))
         hints, addresses = reader.take_hints()
         if hints:
             self._client.learn(hints, addresses)
         self._on_change()
         self.pump()
 
-    async def _answered(self, ask: Ask) -> None:
+    async def _answer_to(self, ask: Ask) -> Answer:
         if isinstance(ask, FetchAsk):
             fetched = await self._client.ask(
                 ask.broker_id, FETCH, ask.request, version_max=ask.version_max, lane=self._lane
             )
             assert isinstance(fetched, FetchResponse)
-            self._reader.answered_untrusted(ask, fetched, now_ms())
-        elif isinstance(ask, OffsetsAsk):
+            return fetched
+        if isinstance(ask, OffsetsAsk):
             # Not behind a Fetch that waits for records.
             listed = await self._client.ask(ask.broker_id, LIST_OFFSETS, ask.request, lane=Lane.ANY)
             assert isinstance(listed, ListOffsetsResponse)
-            self._reader.answered_untrusted(ask, listed, now_ms())
-        else:
-            checked = await self._client.ask(
-                ask.broker_id, OFFSET_FOR_LEADER_EPOCH, ask.request, lane=Lane.ANY
-            )
-            assert isinstance(checked, OffsetForLeaderEpochResponse)
-            self._reader.answered_untrusted(ask, checked, now_ms())
+            return listed
+        checked = await self._client.ask(
+            ask.broker_id, OFFSET_FOR_LEADER_EPOCH, ask.request, lane=Lane.ANY
+        )
+        assert isinstance(checked, OffsetForLeaderEpochResponse)
+        return checked
+
+    def _lost(self, ask: Ask) -> None:
+        with self._guard:
+            self._reader.lost(ask, now_ms())
+
+    def _refused(self, ask: Ask, error: ApiError) -> None:
+        with self._guard:
+            self._reader.refused(ask, error, now_ms())

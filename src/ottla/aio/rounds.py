@@ -61,6 +61,16 @@ class Rounds:
             self._not_told.append((self.listener, self._reader.places))
         self.listener = None
 
+    @property
+    def is_due(self) -> bool:
+        """`go_on` has a step to do."""
+        if self._not_told:
+            return True
+        member = self._group.membership
+        return self._group.is_member and (
+            member.must_prepare is not None or member.assignment is not None
+        )
+
     async def go_on(self) -> bool:
         """One step of the rebalance; False: there is none to do."""
         while self._not_told:

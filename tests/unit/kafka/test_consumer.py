@@ -334,3 +334,71 @@ def test_what_nobody_closed_leaves_its_group(bootstrap: str, topic: str) -> None
     with KafkaAdminClient(bootstrap_servers=bootstrap) as admin:
         found = admin.describe_groups([f"g.{topic}"])[f"g.{topic}"]
         assert found["members"] == []
+
+
+def test_what_came_already_is_taken_without_the_other_thread(bootstrap: str, topic: str) -> None:
+    filled(bootstrap, topic, 9)
+    with reader(bootstrap, topic) as consumer:
+        values = [int(r.value) for r in consumer.poll(WAIT_MS, 2)[TopicPartition(topic, 0)]]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(consumer._line.handoff, "run", lambda work: work.close())
+            # The other thread is due a turn every now and then; not here, however slow this is.
+            patch.setattr(consumer, "_turn_due", time.monotonic() + WAIT_MS)
+            for _ in range(3):
+                found = consumer.poll(0, 2)
+                values += [int(record.value) for record in found[TopicPartition(topic, 0)]]
+            assert int(next(consumer).value) == 8
+        assert values == list(range(8))
+        assert consumer.position(TopicPartition(topic, 0)) == 9
+
+
+def test_the_other_thread_has_its_turn_every_now_and_then(bootstrap: str, topic: str) -> None:
+    """The group hears that somebody polls, though there are always records."""
+    filled(bootstrap, topic, 10)
+    with reader(bootstrap, topic, group_id=topic) as consumer:
+        assert polled(consumer, 1) == list(range(10))
+        consumer.seek_to_beginning()
+        assert consumer.poll(WAIT_MS, 1)
+        membership = consumer._consumer._group.membership
+        heard: list[int] = []
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(type(membership), "polled", lambda self, now_ms: heard.append(now_ms))
+            patch.setattr(consumer, "_turn_due", time.monotonic() + WAIT_MS)
+            assert consumer.poll(0, 1)
+            assert heard == []
+            consumer._turn_due = time.monotonic()
+            assert consumer.poll(0, 1)
+            assert len(heard) == 1
+            assert consumer._turn_due > time.monotonic() - WAIT_MS / 1000
+
+
+def test_a_rebalance_is_not_passed_by(bootstrap: str, topic: str) -> None:
+    """Of partitions that may be others' already nothing is handed out before the listener was told."""
+    filled(bootstrap, topic, 10)
+    with reader(bootstrap, topic, group_id=topic, max_poll_records=2) as consumer:
+        assert polled(consumer, 1) == [0, 1]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(consumer, "_turn_due", time.monotonic() + WAIT_MS)
+            assert consumer._taken(2)
+            consumer._call(lambda: consumer._consumer.enforce_rebalance("a test"))
+            assert consumer._taken(2) == {}
+        # What was taken behind `poll`'s back was not processed, and comes again.
+        assert polled(consumer, 8) == list(range(2, 10))
+
+
+def test_a_take_that_is_broken_off_loses_nothing(bootstrap: str, topic: str) -> None:
+    filled(bootstrap, topic, 10)
+    with reader(bootstrap, topic) as consumer:
+        values = [int(r.value) for r in consumer.poll(WAIT_MS, 3)[TopicPartition(topic, 0)]]
+        take = type(consumer._consumer).take
+
+        def broken_off(self: object, count: int) -> None:
+            take(self, count)
+            raise KeyboardInterrupt
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(type(consumer._consumer), "take", broken_off)
+            patch.setattr(consumer, "_turn_due", time.monotonic() + WAIT_MS)
+            with pytest.raises(KeyboardInterrupt):
+                consumer.poll(0, 3)
+        assert values + polled(consumer, 7) == list(range(10))

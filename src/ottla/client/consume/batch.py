@@ -6,7 +6,6 @@ Making a record is half of what reading it costs. So whoever wants all of a colu
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 from itertools import repeat
 from typing import Final, cast, final
 
@@ -19,10 +18,9 @@ from ottla.client.consume.record import (
 from ottla.record.read_columns import Columns
 from ottla.types import NO_EPOCH, TopicPartition
 
-# tuple.__new__ with the class bound: a named tuple from a tuple without a Python frame. It has the
-# right type, which it cannot say.
+# A named tuple from a tuple without a Python frame. It has the right type, which it cannot say.
 _record_of: Final = cast(
-    Callable[[tuple[object, ...]], ConsumedRecord], partial(tuple.__new__, ConsumedRecord)
+    Callable[[type[ConsumedRecord], tuple[object, ...]], ConsumedRecord], tuple.__new__
 )
 _NO_HEADERS: Final[Headers] = ()
 
@@ -114,6 +112,7 @@ class ConsumedBatch:
         records = list(
             map(
                 _record_of,
+                repeat(ConsumedRecord),
                 zip(
                     repeat(self.place.topic, count),
                     repeat(self.place.partition),

@@ -2,7 +2,8 @@
 
 Every call goes to the client's thread and waits for its end, while the calling thread stands by for the
 callbacks of a rebalance (`handoff.py`). What is fetched ahead, heartbeats and commits go on there,
-whatever the program does in between.
+whatever the program does in between. Only records that came already are taken on the calling thread: there
+and back would cost as much as 500 of them, and they are warm where they are made.
 
 Promises: a record counts as processed when it was handed out: by `poll` all that it returns, by the
 iterator each one when the next is asked for. What came and was not handed out is held (`held.py`) and
@@ -27,7 +28,7 @@ from ottla.kafka.consumer.given import offsets_of, place_of, whole_ms
 from ottla.kafka.consumer.held import Held, Records
 from ottla.kafka.consumer.line import Line
 from ottla.kafka.consumer.told import Listener, ToldOnPoll
-from ottla.kafka.errors import IllegalStateError
+from ottla.kafka.errors import IllegalStateError, KafkaError
 from ottla.kafka.future import Future
 from ottla.kafka.loop import Kept, Logged
 from ottla.kafka.serializer import Deserialize, deserializing
@@ -44,6 +45,9 @@ T = TypeVar("T")
 
 _CLOSE_MS: Final = 30_000
 _WAIT_MS_MAX: Final = 3_600_000
+_TURN_S: Final = 0.05
+"""So often a program that only ever finds records there lets the client's thread have a turn: the group hears
+that it polls, what it processed may be committed."""
 
 
 @final
@@ -84,6 +88,7 @@ class KafkaConsumer:
         self._held = Held()
         self._processed: dict[TopicPartition, int] = {}
         self._consumed_count = 0
+        self._turn_due = 0.0
         # What the iterator hands out now, and how far it is.
         self._run_of: list[ConsumedRecord] = []
         self._run_at = 0
@@ -119,6 +124,7 @@ class KafkaConsumer:
                     self._line.close(auto_commit=autocommit, timeout_ms=wait_ms)
         finally:
             self._closed = True
+            self._run_of, self._run_at = [], 0
 
     # ---- what to read
 
@@ -216,10 +222,12 @@ class KafkaConsumer:
     def __next__(self) -> ConsumedRecord:
         """The next record; StopIteration when none came for `consumer_timeout_ms`."""
         at = self._run_at
-        if at >= len(self._run_of) or self._closed:
+        try:
+            record = self._run_of[at]
+        except IndexError:
             self._next_run()
             at = 0
-        record = self._run_of[at]
+            record = self._run_of[at]
         if self._has_deserializer:
             record = _read(record, self._deserialize_key, self._deserialize_value)
         self._run_at = at + 1
@@ -450,9 +458,26 @@ class KafkaConsumer:
     def _polled(self, timeout_ms: float, max_records: int) -> Records:
         """Records with positions where they were; they are moved by what is `_processed`."""
         self._note()
+        if time.monotonic() < self._turn_due and (came := self._taken(max_records)):
+            return came
         processed, self._processed = self._processed, {}
         found = self._run(self._poll(processed, int(timeout_ms), max_records))
+        self._turn_due = time.monotonic() + _TURN_S
         return {place: _listed(records) for place, records in found.items()}
+
+    def _taken(self, max_records: int) -> Records:
+        """Records that came already."""
+        line = self._line
+        try:
+            with public(), line.guard:
+                return line.consumer.take(max_records)
+        except KafkaError:
+            raise
+        except BaseException:
+            # A Ctrl-C in the middle of it: what was being taken comes again.
+            self._settle()
+            self._call(line.consumer.take_back)
+            raise
 
     async def _poll(
         self, processed: Mapping[TopicPartition, int], timeout_ms: int, max_records: int

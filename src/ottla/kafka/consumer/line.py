@@ -3,6 +3,7 @@
 It lives until it is closed, though its KafkaConsumer may be gone.
 """
 
+import threading
 from collections.abc import Mapping
 from typing import Final, final
 
@@ -25,7 +26,8 @@ class Line:
         except LocalProtocolError as error:
             raise InvalidConfigValueError(str(error)) from None
         self.session: Final = Session(config)
-        self.consumer: Final = Consumer(self.session.client, options)
+        self.guard: Final = threading.Lock()
+        self.consumer: Final = Consumer(self.session.client, options, self.guard)
         self.handoff: Final = Handoff(self.session.thread)
         self.session.run(self.consumer.start())
         close_at_exit(self)
