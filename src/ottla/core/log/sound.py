@@ -98,6 +98,7 @@ class Inspection:
         file = self._segment.file
         position = self._first_position
         enough = position + BYTES_MAX
+        damage: CorruptSegment | None = None
         try:
             while position < limit and position < enough and self._left:
                 block = file.read(position, min(_BLOCK_BYTES, limit - position))
@@ -105,11 +106,15 @@ class Inspection:
                 if passed_bytes == 0:
                     break
                 position += passed_bytes
+        except CorruptSegment as found:
+            damage, position = found, found.position
+        try:
+            # Also what stands before damage: it is served, and may be damaged in another way.
             if position > self._first_position:
                 self._look_around(position)
-        except CorruptSegment as damage:
-            return self._before(damage)
-        return Sound(position, self._expected, None)
+        except CorruptSegment as nearer:
+            damage = nearer
+        return Sound(position, self._expected, None) if damage is None else self._before(damage)
 
     def _before(self, damage: CorruptSegment) -> Sound:
         """Serve what stands before the damage."""
@@ -135,23 +140,25 @@ class Inspection:
                 break
             if crc32c(view[at + CRC_FROM : at + size]) != crc:
                 raise self._damage(position + at, "the checksum is wrong")
-            if last >= 0 and base == self._expected and base + delta < end_offset and delta >= 0:
+            following = base + delta + 1
+            if last >= 0 and base == self._expected and base < following <= end_offset:
                 self._last_position = position + at
                 self._last_base = base
                 self._last_follows = True
-                self._expected = base + delta + 1
+                self._expected = following
                 self._left -= 1
             else:
-                self._passed(position + at, base, base + delta + 1)
-            if epoch != self._epoch or base >= self._epoch_until:
-                self._check_epoch(position + at, base, epoch)
+                self._passed(position + at, base, following)
+            if epoch != self._epoch or following > self._epoch_until:
+                self._check_epoch(position + at, following - 1, epoch)
             last = at
             at += size
         return at
 
-    def _check_epoch(self, position: int, base: int, epoch: int) -> None:
-        if base >= self._epoch_until:
-            self._epoch, self._epoch_until = self._epochs.stretch_of(base)
+    def _check_epoch(self, position: int, last_offset: int, epoch: int) -> None:
+        """By the last offset: a log, and the history with it, may begin inside its first batch."""
+        if last_offset >= self._epoch_until:
+            self._epoch, self._epoch_until = self._epochs.stretch_of(last_offset)
         if epoch != self._epoch and self._epoch >= 0:
             raise self._damage(position, f"leader epoch {epoch} instead of {self._epoch}")
 
@@ -167,7 +174,7 @@ class Inspection:
             return 0
         if isinstance(entry, Batch):
             self._passed(position, entry.base_offset, entry.next_offset)
-            self._check_epoch(position, entry.base_offset, entry.partition_leader_epoch)
+            self._check_epoch(position, entry.last_offset, entry.partition_leader_epoch)
         else:
             if entry.last_offset < self._expected and self._first_base >= 0:
                 raise self._damage(position, "offsets do not grow")
@@ -196,13 +203,7 @@ class Inspection:
 
     def _look_around(self, position: int) -> None:
         """Hold the stretch against what stands after it, and, where it has gaps, before it."""
-        segment = self._segment
-        after = self._end_offset
-        if position < segment.size_bytes:
-            front = segment.file.read(position, _FRONT.size)
-            if len(front) < _FRONT.size or front[16] != 2:
-                return
-            after = int.from_bytes(front[:8], "big", signed=True)
+        after = self._after(position)
         if after < self._expected:
             overlap = self._overlap(position)
             if overlap.position < position:
@@ -211,6 +212,18 @@ class Inspection:
             self._gap = True
         if self._gap:
             self._look_before()
+
+    def _after(self, position: int) -> int:
+        """Where the offsets behind the stretch begin, as far as that can be told."""
+        segment = self._segment
+        if position == self._last_position:
+            return self._expected  # the stretch's own last batch is the damage
+        if position >= segment.size_bytes:
+            return self._end_offset
+        front = segment.file.read(position, _FRONT.size)
+        if len(front) < _FRONT.size or front[16] != 2:
+            return self._expected
+        return int.from_bytes(front[:8], "big", signed=True)
 
     def _look_before(self) -> None:
         """A gap is believed when the batch before it is sound: it could have held what is missing,
