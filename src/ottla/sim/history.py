@@ -393,18 +393,45 @@ class FlushMark:
 
 @final
 class FaultMark:
-    """The nemesis struck. `partition`: (topic, partition) for a fault that hit one file."""
+    """The nemesis struck. `partition`: (topic, partition) for a fault that hit one file. `unopened`:
+    no node had its log open, so whoever opens it next finds what was done to it meanwhile.
+    """
 
-    __slots__ = ("kind", "node", "note", "partition", "t_us")
+    __slots__ = ("kind", "node", "note", "partition", "t_us", "unopened")
 
     def __init__(
-        self, t_us: int, node: int, kind: str, note: str, partition: tuple[str, int] | None
+        self,
+        t_us: int,
+        node: int,
+        kind: str,
+        note: str,
+        partition: tuple[str, int] | None,
+        *,
+        unopened: bool = False,
     ) -> None:
         self.t_us = t_us
         self.node = node
         self.kind = kind
         self.note = note
         self.partition = partition
+        self.unopened = unopened
+
+
+@final
+class ProducersLost:
+    """The only producer snapshot of a log was taken away. Of producers whose batches all stood in
+    front of `begin_offset`, where the log begins by now, nothing is left to tell it."""
+
+    __slots__ = ("begin_offset", "node", "partition", "t_us", "topic")
+
+    def __init__(
+        self, t_us: int, node: int, *, topic: str, partition: int, begin_offset: int
+    ) -> None:
+        self.t_us = t_us
+        self.node = node
+        self.topic = topic
+        self.partition = partition
+        self.begin_offset = begin_offset
 
 
 @final
@@ -456,7 +483,7 @@ Entry: TypeAlias = (
     | QuotaAlter
     | QuotasSeen
 )
-Mark: TypeAlias = LifeMark | FlushMark | FaultMark | ConnectionEnd | MuteMark
+Mark: TypeAlias = LifeMark | FlushMark | FaultMark | ProducersLost | ConnectionEnd | MuteMark
 
 
 @final

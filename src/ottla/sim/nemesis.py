@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final, assert_never, final
 
+from ottla.core.log.snapshot import SNAPSHOT, base_offset_of, snapshot_offsets
 from ottla.core.metadata.partition import INTERNAL_TOPICS
 from ottla.core.replica.directory import partition_of
 from ottla.record.batch import LOG_OVERHEAD_BYTES
 from ottla.sim import heritage
 from ottla.sim.clock import Events
 from ottla.sim.disk import SimDisk
-from ottla.sim.history import FaultMark, History
+from ottla.sim.history import FaultMark, History, ProducersLost
 from ottla.sim.network import Connection, Wire
 from ottla.sim.plan import Blow, ClientPlan, Fault
 from ottla.sim.process import Process, State
@@ -181,9 +182,17 @@ class Nemesis:
         else:
             self._strike_node(fault, self._processes[fault.node])
 
-    def _mark(self, fault: Fault, note: str, partition: tuple[str, int] | None) -> None:
-        now_us = self._events.now_us
-        self._history.mark(FaultMark(now_us, fault.node, fault.blow.value, note, partition))
+    def _mark(
+        self,
+        fault: Fault,
+        note: str,
+        partition: tuple[str, int] | None,
+        *,
+        unopened: bool = False,
+    ) -> None:
+        now_us, kind = self._events.now_us, fault.blow.value
+        mark = FaultMark(now_us, fault.node, kind, note, partition, unopened=unopened)
+        self._history.mark(mark)
 
     def heal(self) -> None:
         """Everything works from now on."""
@@ -292,7 +301,8 @@ class Nemesis:
         one = found[fault.salt % len(found)]
         path, partition = one.path, one.partition
         if fault.blow is Blow.FLIP_LOG:
-            self._mark(fault, path, (partition.topic, partition.partition))
+            unopened = not process.has_open(partition)
+            self._mark(fault, path, (partition.topic, partition.partition), unopened=unopened)
         process.damaged.add(partition)
         process.seen.add(f"flipped in a{path[path.rindex('.') :]}")
         one.disk.flip(path, _bit_in_front(one.disk, path, fault))
@@ -310,9 +320,32 @@ class Nemesis:
         one = found[(fault.salt >> 1) % len(found)]
         if lose:
             one.disk.take_away(one.path)
+            if one.path.endswith(SNAPSHOT):
+                self._mark_producers(fault, one)
             return
         suffix = _HALF_DONE[fault.salt % len(_HALF_DONE)]
         one.disk.leave_copy(one.path, suffix, half=suffix != ".swap")
+
+    def _mark_producers(self, fault: Fault, lost: _Found) -> None:
+        """Where no other snapshot is left, the log's batches alone say who has written."""
+        directory = lost.path.partition("/")[0]
+        names = [
+            path.rpartition("/")[2]
+            for path, _ in lost.disk.inodes()
+            if path.startswith(f"{directory}/")
+        ]
+        bases = [base_offset_of(name, ".log") for name in names]
+        begin_offset = min((base for base in bases if base is not None), default=0)
+        if begin_offset and not snapshot_offsets(names):
+            self._history.mark(
+                ProducersLost(
+                    self._events.now_us,
+                    fault.node,
+                    topic=lost.partition.topic,
+                    partition=lost.partition.partition,
+                    begin_offset=begin_offset,
+                )
+            )
 
     def _strike_wire(self, fault: Fault) -> None:
         now_us = self._events.now_us

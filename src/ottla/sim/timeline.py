@@ -49,6 +49,7 @@ from ottla.sim.history import (
     Outcome,
     PlacesSeen,
     ProducerIdGiven,
+    ProducersLost,
     Read,
     Send,
 )
@@ -188,6 +189,10 @@ def _mark(mark: Mark) -> tuple[int, str]:
             return mark.t_us, _line(mark.t_us, str(mark.node), "sync", label, "", note)
         case FaultMark():
             return mark.t_us, _line(mark.t_us, "-", f"! {mark.kind}", "", "", mark.note)
+        case ProducersLost():
+            label = f"{mark.topic}-{mark.partition}"
+            note = f"nothing tells any more who wrote in front of {mark.begin_offset}"
+            return mark.t_us, _line(mark.t_us, "-", "! forgotten", label, "", note)
         case ConnectionEnd():
             node = f"c{mark.client}"
             return mark.t_us, _line(mark.t_us, node, "disconnect", "", "", mark.reason)

@@ -438,6 +438,9 @@ class _Sweep:
             if read.outcome is not Outcome.OK:
                 self._fail(f"{read.topic}-{read.partition} can't be read: error {read.error}")
                 continue
+            place = read.topic, read.partition
+            # What nobody waited for may get to the disk, and so in front of readers, only now.
+            self._ends[place] = max(self._ends.get(place, 0), read.high_watermark)
             records = [record for batch in read.batches for record in batch.records]
             asked = {MAX_TIMESTAMP} if records else set()
             for _ in range(min(2, len(records))):

@@ -185,8 +185,8 @@ class Compaction:
         epoch, epoch_until = NO_EPOCH, -1
         for position, entry in segment.walk(found.position if found else 0, whole=True):
             batch = _sound(segment, position, entry, end_offset)
-            if batch.base_offset >= epoch_until:
-                epoch, epoch_until = self._log.epochs.stretch_of(batch.base_offset)
+            if batch.last_offset >= epoch_until:
+                epoch, epoch_until = self._log.epochs.stretch_of(batch.last_offset)
             if batch.partition_leader_epoch != epoch != NO_EPOCH:
                 # No checksum covers it, and what is written anew is believed.
                 problem = f"leader epoch {batch.partition_leader_epoch} instead of {epoch}"

@@ -464,6 +464,10 @@ class Log:
                 bound = segment.find_from(position, end)
             if bound is not None:
                 limit = bound.position  # where `end` is inside a batch, that batch is left out
+                if limit == position:
+                    # Or so this one says: damage has to be told, or its reader waits for ever.
+                    self._inspected(at, position, start, position + bound.size_bytes)
+                    return None
         is_cut = limit - position > size_bytes_max
         if is_cut:
             target = position + size_bytes_max

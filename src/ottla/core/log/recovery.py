@@ -42,9 +42,9 @@ from ottla.core.log.snapshot import (
     restore,
     snapshot_offsets,
 )
+from ottla.core.log.tail import Tail, checksum_is_right
 from ottla.core.port import Disk, File
-from ottla.record.batch import Batch, crc_is_right
-from ottla.record.legacy import entry_crc_is_right
+from ottla.record.batch import Batch
 
 log: Final = logging.getLogger(__name__)
 
@@ -306,7 +306,8 @@ class Recovery:
                 # The end of the segment before it was lost, and lost so that no batch is torn.
                 self._drop_from(at)
                 return
-            damage, end_offset = self._rescan(segment)
+            behind = self.segments[at + 1].base_offset if at + 1 < len(self.segments) else None
+            damage, end_offset = self._rescan(segment, behind)
             if damage is not None:
                 # What is behind goes first: a cut with something behind it would look like a log.
                 if not (probe.MUTANTS and probe.mutant("M02-behind-the-cut")):
@@ -347,7 +348,7 @@ class Recovery:
         Only the last batch can be one. What is damaged further in front was damaged since, and
         stays: what stands behind it was acknowledged.
         """
-        tail = _Tail(segment, is_contiguous=not self._is_compacted, first=first)
+        tail = Tail(segment, is_contiguous=not self._is_compacted, first=first)
         torn: CorruptSegment | None = None
         # Indexed only when it stays: a time index must not end with a batch that was cut.
         last: tuple[int, int, int, int] | None = None
@@ -374,26 +375,40 @@ class Recovery:
         segment.end_rebuild()
         return tail.end_offset
 
-    def _rescan(self, segment: Segment) -> tuple[CorruptSegment | None, int]:
-        """Test every batch and index it. Returns the first damage, and the offset where it is."""
+    def _rescan(self, segment: Segment, behind: int | None) -> tuple[CorruptSegment | None, int]:
+        """Test every batch and index it. Returns the first damage, and the offset where it is.
+
+        No checksum covers a base offset. Where there can't be gaps, a batch that leaves one before it
+        is believed only if what follows fits to it: `behind` is where the next segment begins.
+        """
         next_offset = segment.base_offset
+        damage: CorruptSegment | None = None
+        gap: tuple[int, int] | None = None  # before the last batch: its position, what was next
         segment.begin_rebuild()
         try:
             for position, entry in segment.walk(whole=True):
                 first_offset = entry.base_offset if isinstance(entry, Batch) else entry.last_offset
                 if first_offset < next_offset:
                     raise CorruptSegment(segment.path(), position, "offsets do not grow")
-                if not _checksum_is_right(entry):
+                if not checksum_is_right(entry):
                     raise CorruptSegment(segment.path(), position, "the checksum is wrong")
                 segment.note(
                     position, entry.size_bytes, entry.next_offset - 1, largest_timestamp(entry)
                 )
+                gap = None
                 if isinstance(entry, Batch):
                     self._turns.note(entry)
+                    if first_offset > next_offset:
+                        gap = position, next_offset
                 next_offset = entry.next_offset
         except CorruptSegment as error:
-            return error, next_offset
-        return None, next_offset
+            damage = error
+        fits = damage is None and behind is not None and behind >= next_offset
+        if gap is not None and not fits and not self._is_compacted:
+            position, next_offset = gap
+            problem = f"its offset is not {next_offset}, which is next"
+            damage = CorruptSegment(segment.path(), position, problem)
+        return damage, next_offset
 
     def _cut(self, segment: Segment, position: int, end_offset: int, problem: str) -> None:
         log.warning(
@@ -522,79 +537,3 @@ class Recovery:
                 end_offset=end_offset,
                 suspect=self._shutdown is Shutdown.POWER_LOST,
             )
-
-
-@final
-class _Tail:
-    """Where the offsets of an active segment end, also when a batch's own offset is damaged."""
-
-    __slots__ = ("_before", "_follows", "_is_contiguous", "_segment", "end_offset", "last")
-
-    def __init__(self, segment: Segment, *, is_contiguous: bool, first: int) -> None:
-        self._segment = segment
-        self._is_contiguous = is_contiguous
-        self._follows = first == 0  # the last one begins where the one before it ended
-        self._before = segment.base_offset
-        self.end_offset: int = segment.base_offset
-        self.last: tuple[int, Entry] | None = None
-
-    def add(self, position: int, entry: Entry) -> None:
-        expected = self.end_offset
-        self._before = expected
-        knows = self.last is not None or position == 0
-        if not isinstance(entry, Batch) or not knows:
-            self._follows = False
-            self.end_offset = entry.next_offset
-        elif entry.base_offset == expected or (
-            entry.base_offset > expected and not self._is_contiguous
-        ):
-            self._follows = True
-            self.end_offset = entry.next_offset
-        else:
-            self.end_offset = self._settled(position, entry, expected)
-        self.last = (position, entry)
-
-    def _settled(self, position: int, entry: Batch, expected: int) -> int:
-        """This batch or the one before it has a wrong offset: the next one tells which."""
-        behind = position + entry.size_bytes
-        following: int | None = None
-        if behind < self._segment.size_bytes:
-            front = self._segment.file.read(behind, 8)
-            following = int.from_bytes(front, "big", signed=True)
-        if following == entry.next_offset:
-            self._follows = True
-            return entry.next_offset  # the one before it
-        if entry.base_offset > expected and self.last is not None:
-            last_position, last = self.last
-            if position != last_position + last.size_bytes or not self._is_sound(*self.last):
-                return entry.next_offset  # what is missing is what was damaged
-        if following is None and not self._follows:
-            return max(entry.next_offset, expected)  # who knows; offsets are not used twice
-        log.error(
-            "a batch's offset is damaged",
-            extra={
-                "file": self._segment.path(),
-                "position": position,
-                "offset": expected,
-                "found": entry.base_offset,
-            },
-        )
-        if following == expected or not self._is_sound(position, entry):
-            return expected
-        return expected + entry.last_offset_delta + 1
-
-    def last_is_sound(self) -> bool:
-        assert self.last is not None
-        return self._is_sound(*self.last)
-
-    def drop_last(self) -> None:
-        self.end_offset = self._before
-
-    def _is_sound(self, position: int, entry: Entry) -> bool:
-        return _checksum_is_right(self._segment.entry_at(position, entry.size_bytes))
-
-
-def _checksum_is_right(entry: Entry) -> bool:
-    if probe.MUTANTS and probe.mutant("M40-checksum-not-tested"):
-        return True
-    return crc_is_right(entry) if isinstance(entry, Batch) else entry_crc_is_right(entry)

@@ -150,7 +150,7 @@ def _problem(entry: Entry, expected: int, epochs: Sequence[tuple[int, int]]) -> 
     if entry.next_offset - 1 < expected or _base(entry) < expected:
         return f"offset {_base(entry)}, where {expected} or a later one is expected"
     if isinstance(entry, Batch):
-        known = [epoch for epoch, start in epochs if start <= entry.base_offset]
+        known = [epoch for epoch, start in epochs if start <= entry.last_offset]
         if known and entry.partition_leader_epoch != known[-1]:
             return f"leader epoch {entry.partition_leader_epoch}; the history says {known[-1]}"
     try:

@@ -484,13 +484,13 @@ class Segment:
         end_offset = self.base_offset
         last: tuple[int, Entry] | None = None
         for here, entry in self.walk(start, strictly=True):
-            if here >= position:
-                break
             first_offset = entry.base_offset if isinstance(entry, Batch) else entry.last_offset
             if first_offset < end_offset:
                 raise CorruptSegment(self.path(), here, f"offset {first_offset} is out of order")
             end_offset = entry.next_offset
             last = (here, entry)
+            if here + entry.size_bytes >= position:
+                break  # what stands behind may be no batch, and is not asked about
         if last is None or last[0] + last[1].size_bytes != position:
             raise CorruptSegment(self.path(), position, "the batches before it do not end here")
         return last[0], self.entry_at(last[0], last[1].size_bytes)

@@ -108,6 +108,8 @@ class Inspection:
         position = self._first_position
         enough = position + BYTES_MAX
         head: bytes | memoryview = b""
+        behind = b""
+        damage: CorruptSegment | None = None
         try:
             while position < limit and position < enough and self._left:
                 left_bytes = limit - position
@@ -123,11 +125,15 @@ class Inspection:
                 if passed_bytes == 0:
                     break
                 position += passed_bytes
+        except CorruptSegment as found:
+            damage, position, behind = found, found.position, b""
+        try:
+            # Also what stands before damage: it is served, and may be damaged in another way.
             if position > self._first_position:
                 self._look_around(position, behind)
-        except CorruptSegment as damage:
-            return self._before(damage)
-        return Sound(position, self._expected, None, head)
+        except CorruptSegment as nearer:
+            damage = nearer
+        return self._before(damage) if damage else Sound(position, self._expected, None, head)
 
     def _before(self, damage: CorruptSegment) -> Sound:
         """Serve what stands before the damage."""
@@ -148,7 +154,7 @@ class Inspection:
             if crc32c(view[at + CRC_FROM : at + size]) != crc:
                 raise self._damage(position + at, "the checksum is wrong")
             self._passed(position + at, base, base + delta + 1)
-            self._check_epoch(position + at, base, epoch)
+            self._check_epoch(position + at, base + delta, epoch)
             at = self._following(view, position, at + size, size_bytes)
         return at
 
@@ -188,9 +194,10 @@ class Inspection:
             self._expected, self._left = expected, left
         return at
 
-    def _check_epoch(self, position: int, base: int, epoch: int) -> None:
-        if base >= self._epoch_until:
-            self._epoch, self._epoch_until = self._epochs.stretch_of(base)
+    def _check_epoch(self, position: int, last_offset: int, epoch: int) -> None:
+        """By the last offset: a log, and the history with it, may begin inside its first batch."""
+        if last_offset >= self._epoch_until:
+            self._epoch, self._epoch_until = self._epochs.stretch_of(last_offset)
         if epoch != self._epoch and self._epoch >= 0:
             raise self._damage(position, f"leader epoch {epoch} instead of {self._epoch}")
 
@@ -206,7 +213,7 @@ class Inspection:
             return 0
         if isinstance(entry, Batch):
             self._passed(position, entry.base_offset, entry.next_offset)
-            self._check_epoch(position, entry.base_offset, entry.partition_leader_epoch)
+            self._check_epoch(position, entry.last_offset, entry.partition_leader_epoch)
         else:
             if entry.last_offset < self._expected and self._first_base >= 0:
                 raise self._damage(position, "offsets do not grow")
@@ -236,14 +243,7 @@ class Inspection:
     def _look_around(self, position: int, front: bytes) -> None:
         """Hold the stretch against what stands after it, and, where it has gaps, before it. `front`: what
         is at `position`, or a part of it."""
-        segment = self._segment
-        after = self._end_offset
-        if position < segment.size_bytes:
-            if len(front) < _FRONT.size:
-                front = segment.file.read(position, _FRONT.size)
-            if len(front) < _FRONT.size or front[16] != 2:
-                return
-            after = int.from_bytes(front[:8], "big", signed=True)
+        after = self._after(position, front)
         if after < self._expected:
             overlap = self._overlap(position)
             if overlap.position < position:
@@ -252,6 +252,19 @@ class Inspection:
             self._gap = True
         if self._gap:
             self._look_before()
+
+    def _after(self, position: int, front: bytes) -> int:
+        """Where the offsets behind the stretch begin, as far as that can be told."""
+        segment = self._segment
+        if position == self._last_position:
+            return self._expected  # the stretch's own last batch is the damage
+        if position >= segment.size_bytes:
+            return self._end_offset
+        if len(front) < _FRONT.size:
+            front = segment.file.read(position, _FRONT.size)
+        if len(front) < _FRONT.size or front[16] != 2:
+            return self._expected
+        return int.from_bytes(front[:8], "big", signed=True)
 
     def _look_before(self) -> None:
         """A gap is believed when the batch before it is sound: it could have held what is missing,

@@ -27,6 +27,7 @@ from ottla.sim.history import (
     LookUp,
     Op,
     Outcome,
+    ProducersLost,
     Read,
     ReadBatch,
     Send,
@@ -67,6 +68,7 @@ class Story:
         "_ends",
         "_flush_ends",
         "_flush_us",
+        "_forgets",
         "cuts",
         "deletes",
         "flushes_on_ack",
@@ -92,6 +94,7 @@ class Story:
         self.sights: list[Sight] = []
         """By base offset; more than one where an offset was written again."""
         self.cuts: list[tuple[int, bool]] = []
+        self._forgets: list[tuple[int, int]] = []
         self._flush_us: list[int] = []
         self._flush_ends: list[int] = []
         self._ends: list[int] = []
@@ -118,6 +121,13 @@ class Story:
                 if kept is not None and kept <= offset:
                     return True
         return False
+
+    def forgets(self, mark: ProducersLost) -> None:
+        self._forgets.append((mark.t_us, mark.begin_offset))
+
+    def may_forget(self, offset: int, until_us: int) -> bool:
+        """Was it lost by then what was known of the producer whose last batch was at `offset`?"""
+        return any(t_us <= until_us and offset < begin for t_us, begin in self._forgets)
 
     def record_cuts(self) -> list[Cut]:
         """The cuts, and what they leave of the end."""
@@ -193,9 +203,14 @@ class Ledger:
         flushing = _flushing_topics(history)
         compacting = _compacting_topics(history)
         self.flipped = _flipped(history)
+        asleep = _flipped_before_opening(history)
+        forgotten = [one for one in history.marks if isinstance(one, ProducersLost)]
         ends = [(one.t_us, True) for one in history.marks if isinstance(one, LifeMark)]
         for story in self.stories.values():
             name = story.name.rpartition("-")[0]
+            for lost in forgotten:
+                if self._place(story) == (lost.topic, lost.partition):
+                    story.forgets(lost)
             story.is_compacted = name in compacting
             story.flushes_on_ack = history.flush_on_ack or name in flushing
             struck_us = self.struck_us(story)
@@ -204,23 +219,29 @@ class Ledger:
                 # Damage in the last batch looks like one that a kill has torn.
                 story.cuts = [cut for cut in story.cuts if cut[0] < struck_us]
                 story.cuts += [cut for cut in ends if cut[0] >= struck_us]
+                story.cuts += [(t_us, True) for t_us in asleep.get(self._place(story), ())]
+                story.cuts.sort()
             # Sound when it was looked at, and not any more when it was sent: nobody's promise.
             story.reads = [one for one in story.reads if not self._struck_under_way(story, one)]
             story.note_reads()
 
+    @staticmethod
+    def _place(story: Story) -> tuple[str, int]:
+        return story.name.rpartition("-")[0], story.key[1]
+
     def struck_us(self, story: Story) -> int | None:
         """When a bit of the partition's segments was flipped first."""
-        times_us = self.flipped.get((story.name.rpartition("-")[0], story.key[1]))
+        times_us = self.flipped.get(self._place(story))
         return None if times_us is None else times_us[0]
 
     def struck_twice_us(self, story: Story) -> int | None:
         """When a bit of the partition's segments was flipped for the second time."""
-        times_us = self.flipped.get((story.name.rpartition("-")[0], story.key[1]), ())
+        times_us = self.flipped.get(self._place(story), ())
         return times_us[1] if len(times_us) > 1 else None
 
     def _struck_under_way(self, story: Story, read: Read) -> bool:
         """Whether a bit was flipped while the answer was on its way."""
-        times_us = self.flipped.get((story.name.rpartition("-")[0], story.key[1]), ())
+        times_us = self.flipped.get(self._place(story), ())
         return any(read.asked_us <= t_us <= read.ended_us for t_us in times_us)
 
     def _identify(self, history: History) -> None:
@@ -383,4 +404,20 @@ def _flipped(history: History) -> dict[tuple[str, int], list[int]]:
     for mark in history.marks:
         if isinstance(mark, FaultMark) and mark.partition is not None and ".log" in mark.note:
             struck.setdefault(mark.partition, []).append(mark.t_us)
+    return struck
+
+
+def _flipped_before_opening(history: History) -> dict[tuple[str, int], list[int]]:
+    """Those that were flipped while no log was open on them, and the process before had not stopped
+    cleanly. Who opens the log then sees what the kill itself might have left, however late that is: a
+    disk that refuses puts it off behind the start."""
+    struck: dict[tuple[str, int], list[int]] = {}
+    was_stopped = False
+    for mark in history.marks:
+        if isinstance(mark, LifeMark):
+            if mark.life is not Life.STARTED:
+                was_stopped = mark.life is Life.STOPPED
+        elif isinstance(mark, FaultMark) and mark.partition is not None:
+            if mark.unopened and not was_stopped and ".log" in mark.note:
+                struck.setdefault(mark.partition, []).append(mark.t_us)
     return struck

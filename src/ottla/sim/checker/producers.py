@@ -5,7 +5,8 @@ batch of an idempotent producer is in the log once, however often it was sent; i
 follows on the one before. Of the others, only what was sent once is certain to be there once.
 
 A power cut that may take records may take what is known of their producer with them; so may a short
-producer.id.expiration.ms. Then, and only then, sequences may begin anew.
+producer.id.expiration.ms, and so may somebody who takes away the one file that tells of those whose
+records are deleted. Then, and only then, sequences may begin anew.
 
 Source: C4, KIP-98, KIP-360.
 """
@@ -90,6 +91,8 @@ def _twice(ledger: Ledger, story: Story) -> Iterator[Violation]:
             offset = min(other.batch.base_offset, record.offset)
             if other.batch.base_offset == sight.batch.base_offset:
                 continue  # the same place, other bytes: see `unchanged.py`
+            if remembered and story.may_forget(offset, last.first.ended_us):
+                continue
             if not story.may_lose(
                 offset, min(send.asked_us, first.first.asked_us), last.last.ended_us
             ):
@@ -121,7 +124,7 @@ def _sequences(story: Story) -> Iterator[Violation]:
         if story.is_compacted and before.batch.base_offset == batch.base_offset:
             continue  # the same batch, with fewer records
         text = _sequence_problem(before, sight)
-        if not text:
+        if not text or story.may_forget(before.batch.last_offset, sight.first.ended_us):
             continue
         # What was lost may have stood before either of them.
         if not story.may_lose(1 << 62, 0, max(before.last.ended_us, sight.last.ended_us)):

@@ -232,3 +232,68 @@ def test_one_answer_holds_a_bounded_number_of_batches() -> None:
     rest = log.slice(BATCHES_MAX, log.end_offset, 10_000_000, at_least_one=False)
     assert rest is not None
     assert sum(1 for _ in batches_untrusted(rest.read())) == 10
+
+
+def test_damage_below_the_high_watermark_is_told_though_it_claims_to_stand_above() -> None:
+    disk, log = written(6)
+    first = contents(log)[1]  # offsets 1 and 2
+    path = segments_of(disk)[0]
+    assert log.slice(1, 2, 3_000, at_least_one=True) is None  # the end is inside it
+    twin = flipped(disk, path, header_untrusted(contents(log)[0]).size_bytes + 4, 5)
+    again = open_log(twin, settings=INDEXED, recovery_point=log.end_offset)
+    end_offset = header_untrusted(first).next_offset
+    for end in (end_offset, end_offset + 3, log.end_offset):
+        with pytest.raises(CorruptSegment):
+            again.slice(1, end, 3_000, at_least_one=True)
+
+
+def test_what_stands_before_damage_is_held_against_its_neighbors_as_well() -> None:
+    disk = MemoryDisk(NOW_MS)
+    log = open_log(disk)
+    for _ in range(10):
+        append(log)
+    path, size_bytes = segments_of(disk)[0], log.size_bytes // 10
+    moved = flipped(disk, path, 5 * size_bytes + 7, 0)  # 5 becomes 4
+    log = open_log(flipped(moved, path, 8 * size_bytes + 40, 0), recovery_point=10)
+    served = []
+    for start in range(10):
+        try:
+            piece = log.slice(start, 10, 1_000, at_least_one=True)
+        except CorruptSegment:
+            served.append(-1)
+            continue
+        assert piece is not None
+        served.append(next(batches_untrusted(piece.read())).base_offset)
+    assert served == [0, 1, 2, 3, 4, -1, 6, 7, -1, 9]
+
+
+def test_an_answer_ends_with_a_whole_batch_though_the_one_before_it_has_a_wrong_length() -> None:
+    disk = MemoryDisk(NOW_MS)
+    log = open_log(disk)
+    for offset in (0, 1, 5):  # compaction leaves gaps; only there is looked at what stands before
+        log.append_batches(batch_bytes(base_offset=offset, leader_epoch=0), now_ms=NOW_MS)
+    path, size_bytes = segments_of(disk)[0], log.size_bytes // 3
+    for bit in range(8):
+        twin = flipped(disk, path, 11, bit)
+        again = open_log(twin, recovery_point=log.end_offset)
+        try:
+            piece = again.slice(1, log.end_offset, 1_000, at_least_one=True)
+        except CorruptSegment:
+            continue
+        assert piece is not None
+        assert len(piece) % size_bytes == 0, f"bit {bit}"
+
+
+def test_the_epoch_of_a_batch_is_tested_though_the_log_begins_inside_it() -> None:
+    disk = MemoryDisk(NOW_MS)
+    log = open_log(disk)
+    for _ in range(3):
+        append(log, batch_bytes((NOW_MS,) * 4))
+    log.truncate_prefix(2)
+    assert log.epochs.entries() == [(0, 2)]
+    piece = log.slice(2, log.end_offset, 1_000, at_least_one=True)
+    assert piece is not None
+    path = segments_of(disk)[0]
+    again = open_log(flipped(disk, path, 14, 3), recovery_point=log.end_offset, log_start=2)
+    with pytest.raises(CorruptSegment, match="leader epoch"):
+        again.slice(2, log.end_offset, 1_000, at_least_one=True)

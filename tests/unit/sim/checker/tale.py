@@ -18,6 +18,7 @@ from ottla.sim.history import (
     LookUp,
     Outcome,
     ProducerIdGiven,
+    ProducersLost,
     Read,
     ReadBatch,
     Record,
@@ -210,8 +211,16 @@ class Tale:
             FlushMark(at * 1000, 0, topic=TOPIC, topic_id=TOPIC_ID, partition=0, end_offset=end)
         )
 
-    def fault(self, at: int, kind: str, note: str) -> None:
-        self.history.mark(FaultMark(at * 1000, 0, kind, note, (TOPIC, 0)))
+    def fault(self, at: int, kind: str, note: str, *, unopened: bool = False) -> None:
+        self.history.mark(FaultMark(at * 1000, 0, kind, note, (TOPIC, 0), unopened=unopened))
+
+    def flipped(self, at: int, *, unopened: bool = False) -> None:
+        self.fault(at, "flip-log", f"{TOPIC}-0/{0:020d}.log", unopened=unopened)
+
+    def producers_lost(self, at: int, begin_offset: int) -> None:
+        self.history.mark(
+            ProducersLost(at * 1000, 0, topic=TOPIC, partition=0, begin_offset=begin_offset)
+        )
 
     def closed(self, at: int, unanswered: int) -> None:
         self.history.mark(

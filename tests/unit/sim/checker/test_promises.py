@@ -49,6 +49,21 @@ def test_an_acknowledged_batch_that_is_gone_after_a_kill_is_missed() -> None:
     assert tale.judged() == [kept.PROMISE]
 
 
+@pytest.mark.parametrize(
+    ("life", "unopened", "broken"),
+    [(Life.KILLED, True, False), (Life.KILLED, False, True), (Life.STOPPED, True, True)],
+)
+def test_a_flip_before_a_late_opening_may_pass_for_what_a_kill_has_torn(
+    life: Life, unopened: bool, broken: bool
+) -> None:
+    tale = sent()
+    tale.life(30, life)
+    tale.life(32, Life.STARTED)
+    tale.flipped(34, unopened=unopened)
+    tale.read(40, 0, 2, tale.batch(0, b"a", b"b"), final=True)
+    assert tale.judged() == ([kept.PROMISE] if broken else [])
+
+
 def test_a_look_up_of_the_end_shows_the_loss_too() -> None:
     tale = sent()
     tale.look_up(40, -1, 2)
@@ -245,6 +260,17 @@ def test_a_wrong_checksum_unless_a_fault_made_it_on_its_way() -> None:
     assert tale.judged() == []
 
 
+@pytest.mark.parametrize(("flips", "broken"), [((15,), True), ((15, 16), False), ((15, 30), True)])
+def test_one_flip_alone_moves_no_batch(flips: tuple[int, ...], broken: bool) -> None:
+    tale = Tale()
+    tale.send(10, 12, 0, b"a")
+    tale.send(13, 14, 1, b"b")
+    for at in flips:
+        tale.flipped(at)
+    tale.read(20, 0, 9, tale.batch(0, b"a"), tale.batch(8, b"b"), final=True)
+    assert tale.judged() == ([unchanged.PROMISE] if broken else [])
+
+
 # --- offsets without gaps
 
 
@@ -310,6 +336,30 @@ def test_a_gap_between_sequences(life: Life, broken: bool) -> None:
     third = tale.batch(1, b"c", producer_id=7, sequence=2)
     tale.read(40, 0, 2, first, third, final=True)
     assert tale.judged() == ([producers.PROMISE] if broken else [])
+
+
+@pytest.mark.parametrize(
+    ("lost_at", "begin_offset", "broken"), [(15, 1, False), (15, 0, True), (50, 1, True)]
+)
+def test_a_producer_is_forgotten_only_with_what_told_of_its_deleted_batches(
+    lost_at: int, begin_offset: int, broken: bool
+) -> None:
+    expected = [producers.PROMISE] if broken else []
+    tale = Tale()
+    tale.send(10, 12, 0, b"a", producer_id=7)
+    tale.producers_lost(lost_at, begin_offset)
+    tale.send(20, 22, 1, b"c", producer_id=7)
+    first = tale.batch(0, b"a", producer_id=7, sequence=0)
+    third = tale.batch(1, b"c", producer_id=7, sequence=2)
+    tale.read(40, 0, 2, first, third, final=True)
+    assert tale.judged() == expected
+    tale = Tale()
+    tale.send(10, 32, 1, b"a", producer_id=7, attempts=2)
+    tale.producers_lost(lost_at, begin_offset)
+    first = tale.batch(0, b"a", producer_id=7, sequence=0)
+    again = tale.batch(1, b"a", producer_id=7, sequence=0)
+    tale.read(40, 0, 2, first, again, final=True)
+    assert tale.judged() == expected
 
 
 def test_sequences_wrap() -> None:
