@@ -18,7 +18,7 @@ from typing import Final
 
 from wire import is_answered
 
-START_SECONDS_MAX: Final = 60
+START_SECONDS_MAX: Final = 600
 STOP_SECONDS_MAX: Final = 120
 ANSWER_SECONDS_MAX: Final = 60
 CORES: Final = sorted(os.sched_getaffinity(0))

@@ -17,7 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -40,12 +40,11 @@ class Unanswerable(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """One number of a round. `asked`: at most so many times that of another (or at least)."""
+    """One number of a round. What is asked of it: `asked.py`."""
 
     name: str
     unit: str
     more_is_better: bool = False
-    asked: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
