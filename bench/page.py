@@ -22,9 +22,18 @@ SELVES: Final = (OURS, "compiled")
 """Who is not held against Ottla, being it."""
 # Every question there is, in the order in which a reader wants them.
 ORDER: Final = (
-    *("start", "memory", "small_produce", "batches", "compressed", "spread", "fetch", "end_to_end"),
-    *("librdkafka", "perf_tools", "group_commit", "commits", "join_storm", "fan_out", "growth"),
-    *("restart", "two_brokers"),
+    *("start", "memory", "small_produce", "batches", "compressed", "spread", "fetch", "fetch_cold"),
+    *(
+        "end_to_end",
+        "librdkafka",
+        "perf_tools",
+        "group_commit",
+        "commits",
+        "join_storm",
+        "fan_out",
+        "growth",
+    ),
+    *("compaction", "restart", "two_brokers"),
 )
 QUIET_SHARE: Final = 0.1
 

@@ -87,6 +87,13 @@ class BrokerProcess:
                 return int(line.split()[1]) / 1024
         raise SystemExit("no VmRSS in /proc")
 
+    def disk_bytes(self) -> int:
+        """What was read from disks for it so far, and not from the page cache."""
+        for line in Path(f"/proc/{self._process.pid}/io").read_text().splitlines():
+            if line.startswith("read_bytes:"):
+                return int(line.split()[1])
+        raise SystemExit("no read_bytes in /proc")
+
     def stop(self) -> None:
         """A clean stop; returns when the process has ended."""
         self._process.send_signal(signal.SIGTERM)
