@@ -83,14 +83,11 @@ def _whole_brokers() -> Iterator[Asked]:
     yield Asked(question="group_commit", figure=together, must=20, at_least=True)
     yield Asked(question="restart", figure="10 GiB: until every topic takes records", must=5)
     yield Asked(question="two_brokers", figure="two, against one", must=1.7, aim=1.9, at_least=True)
-    rate = "input per second of CPU"
-    yield Asked(question="compaction", figure=rate, must=50, at_least=True)
-    yield Asked(
-        question="compaction",
-        figure="p99 of a Produce beside it",
-        must=1.5,
-        base="p99 of a Produce before",
-    )
+    for size in ("1,000 B", "100 B"):
+        rate, beside = f"{size}: input per second of CPU", f"{size}: p99 of a Produce beside it"
+        before = f"{size}: p99 of a Produce before"
+        yield Asked(question="compaction", figure=rate, must=50, at_least=True)
+        yield Asked(question="compaction", figure=beside, must=1.5, base=before)
 
 
 def _flat_lines() -> Iterator[Asked]:
