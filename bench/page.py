@@ -35,6 +35,7 @@ ORDER: Final = (
     ),
     *("compaction", "restart", "two_brokers"),
 )
+ELSEWHERE: Final = {"growth": "docs/reference/growth.md"}
 QUIET_SHARE: Final = 0.1
 
 INTRODUCTION: Final = """\
@@ -140,8 +141,8 @@ def _row(one: Asked, result: Result | None) -> str:
     if result is None or value is None:
         measured, so = "", "not yet measured"
     else:
-        measured = f"{_ratio(value)} x" if is_ratio else f"{_number(value)} {unit}"
-        so = _so(one, value) + ("" if _is_quiet(result) else ", not quiet")
+        measured = f"{ratio_text(value)} x" if is_ratio else f"{_number(value)} {unit}"
+        so = _so(one, value) + ("" if _is_quiet(result["run"]) else ", not quiet")
     return f"| {title} | {figure} | {against} | {must} | {aim} | {measured} | {so} |"
 
 
@@ -182,8 +183,8 @@ def _limit(limit: float) -> str:
     return f"{limit:.3g}"
 
 
-def _is_quiet(result: Result) -> bool:
-    return result["run"]["others"] < QUIET_SHARE
+def _is_quiet(run: Run) -> bool:
+    return run["others"] < QUIET_SHARE
 
 
 def _all(results: Sequence[Result]) -> Iterator[str]:
@@ -191,9 +192,13 @@ def _all(results: Sequence[Result]) -> Iterator[str]:
         run = result["run"]
         yield f"## {result['title']}"
         yield ""
+        if result["question"] in ELSEWHERE:
+            yield f"Has a page of its own, with plots: [{ELSEWHERE[result['question']]}]({ELSEWHERE[result['question']]})."
+            yield ""
+            continue
         yield result["how"]
         yield ""
-        yield from _table(
+        yield from table(
             result,
             {figure["name"]: medians(result, figure["name"]) for figure in result["figures"]},
         )
@@ -202,19 +207,12 @@ def _all(results: Sequence[Result]) -> Iterator[str]:
             if "refused" in answers:
                 yield f"{answers['title']} is not asked: {answers['refused']}."
                 yield ""
-        dropped = f", after {run['warm_up']} that were dropped" if run["warm_up"] else ""
-        others = f"others took {run['others']:.0%} of the machine's cores"
-        noisy = "" if _is_quiet(result) else ": **not quiet**, take times with care"
-        behind = ", standing behind this work" if run["priority"] > 0 else ""
-        yield (
-            f"{run['when']}, commit {run['commit']}; {run['rounds']} rounds{dropped}; "
-            f"{others}{behind}{noisy}."
-        )
+        yield run_line(run)
         yield ""
         if run["warm_up"]:
             yield "<details><summary>The first round of a new process</summary>"
             yield ""
-            yield from _table(
+            yield from table(
                 result,
                 {figure["name"]: cold(result, figure["name"]) for figure in result["figures"]},
             )
@@ -223,15 +221,27 @@ def _all(results: Sequence[Result]) -> Iterator[str]:
             yield ""
 
 
-def _table(result: Result, rows: Mapping[str, Values]) -> Iterator[str]:
+def run_line(run: Run) -> str:
+    dropped = f", after {run['warm_up']} that were dropped" if run["warm_up"] else ""
+    others = f"others took {run['others']:.0%} of the machine's cores"
+    behind = ", standing behind this work" if run["priority"] > 0 else ""
+    noisy = "" if _is_quiet(run) else ": **not quiet**, take times with care"
+    return (
+        f"{run['when']}, commit {run['commit']}; {run['rounds']} rounds{dropped}; "
+        f"{others}{behind}{noisy}."
+    )
+
+
+def table(result: Result, rows: Mapping[str, Values]) -> Iterator[str]:
+    """A row for each figure that is named, a column for each peer that was asked."""
     peers = [name for name, answers in result["peers"].items() if "refused" not in answers]
     titles = (result["peers"][name]["title"] for name in peers)
     yield f"| | unit | {' | '.join(titles)} |"
     yield "|---|---|" + "--:|" * len(peers)
     for figure in result["figures"]:
-        values = rows[figure["name"]]
-        cells = (_cell(values, peer, more=figure["more_is_better"]) for peer in peers)
-        yield f"| {figure['name']} | {figure['unit']} | {' | '.join(cells)} |"
+        if (values := rows.get(figure["name"])) is not None:
+            cells = (_cell(values, peer, more=figure["more_is_better"]) for peer in peers)
+            yield f"| {figure['name']} | {figure['unit']} | {' | '.join(cells)} |"
 
 
 def _cell(values: Values, peer: str, *, more: bool) -> str:
@@ -243,7 +253,7 @@ def _cell(values: Values, peer: str, *, more: bool) -> str:
         return number
     ratio = values[OURS] / values[peer]
     is_behind = ratio < 0.995 if more else ratio > 1.005
-    return f"{number} ({'**' if is_behind else ''}{_ratio(ratio)}{'**' if is_behind else ''})"
+    return f"{number} ({'**' if is_behind else ''}{ratio_text(ratio)}{'**' if is_behind else ''})"
 
 
 def medians(result: Result, figure: str) -> Values:
@@ -263,7 +273,7 @@ def cold(result: Result, figure: str) -> Values:
     }
 
 
-def _ratio(ratio: float) -> str:
+def ratio_text(ratio: float) -> str:
     return f"{ratio:,.0f}" if ratio >= 100 else f"{ratio:.3g}" if ratio < 0.1 else f"{ratio:.2f}"
 
 
