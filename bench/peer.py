@@ -1,5 +1,6 @@
 """Who is measured beside Ottla, each started as its users would, on loopback and an empty directory.
 
+`compiled` is Ottla with machine code, as `make test-compiled` has installed it beside this checkout;
 `kafka` is Apache Kafka with the virtual machine's options and the settings that it is shipped with,
 `kafka-256m` the same in a heap of 256 MB. `mock` is librdkafka's mock cluster, C, in memory, without
 a checksum; `kfake` is franz-go's, Go, in memory. What they need is fetched as the compatibility
@@ -24,6 +25,7 @@ from apache import ApacheKafka
 
 HERE: Final = Path(__file__).resolve().parent
 
+COMPILED: Final = HERE.parent / "build" / "compiled" / "venv" / "bin" / "python"
 # As bin/kafka-server-start.sh starts it.
 STOCK_JVM: Final = (
     *("-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20"),
@@ -58,6 +60,14 @@ def _ottla_version() -> str:
     from ottla.version import __version__
 
     return f"{__version__}, Python {platform.python_version()}"
+
+
+def _compiled(place: Path) -> BrokerProcess:
+    if not COMPILED.exists():
+        raise SystemExit(
+            f"no {COMPILED}: `make test-compiled` makes it, of what is checked out then"
+        )
+    return ottla(place, python=(str(COMPILED), "-I"))  # and no source tree of PYTHONPATH
 
 
 def _kafka(heap: str) -> Callable[[Path], BrokerProcess]:
@@ -105,6 +115,7 @@ def _kfake_version() -> str:
 
 PEERS: Final = {
     "ottla": Peer(title="Ottla", version=_ottla_version, start=ottla),
+    "compiled": Peer(title="Ottla, compiled", version=_ottla_version, start=_compiled),
     "kafka": Peer(title="Apache Kafka", version=_kafka_version, start=_kafka("1G")),
     "kafka-256m": Peer(
         title="Apache Kafka, 256 MB heap", version=_kafka_version, start=_kafka("256m")

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -95,9 +95,12 @@ class BrokerProcess:
         raise SystemExit("no read_bytes in /proc")
 
     def stop(self) -> None:
-        """A clean stop; returns when the process has ended."""
+        """The process has ended, by a clean stop if that does not take too long."""
         self._process.send_signal(signal.SIGTERM)
-        self._process.wait(timeout=STOP_SECONDS_MAX)
+        try:
+            self._process.wait(timeout=STOP_SECONDS_MAX)
+        except subprocess.TimeoutExpired:
+            self.kill()
 
     def kill(self) -> None:
         """The process is gone, as after `kill -9`."""
@@ -128,10 +131,10 @@ def free_port() -> int:
         return port
 
 
-def ottla(place: Path, *overrides: str) -> BrokerProcess:
-    """`ottla serve` of this checkout, its data and its log in this directory."""
+def ottla(place: Path, *overrides: str, python: Sequence[str] = (sys.executable,)) -> BrokerProcess:
+    """`ottla serve`, its data and its log in this directory. Of this checkout, if `python` has no other."""
     port = free_port()
-    command = [sys.executable, "-m", "ottla.cli.main", "serve", "--data", str(place / "data")]
+    command = [*python, "-m", "ottla.cli.main", "serve", "--data", str(place / "data")]
     for setting in (f"listeners=PLAINTEXT://127.0.0.1:{port}", *overrides):
         command += ["--override", setting]
     return BrokerProcess(command, port, place / "log")
