@@ -90,6 +90,14 @@ def _whole_brokers() -> Iterator[Asked]:
         yield Asked(question="compaction", figure=beside, must=1.5, base=before)
 
 
+def _clients() -> Iterator[Asked]:
+    for size in ("100 B", "1,000 B"):
+        for mode in ("produce", "consume"):
+            figure = f"{mode}, {size}: CPU per record"
+            yield Asked(question="clients", figure=figure, must=1, aim=0.7, peer="confluent")
+            yield Asked(question="clients", figure=figure, must=1 / 8, peer="kafka_python")
+
+
 def _flat_lines() -> Iterator[Asked]:
     for line in (*PARTITIONS, *CONNECTIONS):
         yield Asked(question="growth", figure=line.last, must=1.2, aim=1.1, base=line.first)
@@ -101,5 +109,6 @@ ASKED: Final = (
     *_batches(),
     *_reading_and_rates(),
     *_whole_brokers(),
+    *_clients(),
     *_flat_lines(),
 )

@@ -18,7 +18,7 @@ HERE: Final = Path(__file__).resolve().parent
 RESULTS: Final = HERE / "results"
 PAGE: Final = HERE.parent / "BENCHMARKS.md"
 OURS: Final = "ottla"
-SELVES: Final = (OURS, "compiled")
+SELVES: Final = (OURS, "compiled", "drop_in")
 """Who is not held against Ottla, being it."""
 # Every question there is, in the order in which a reader wants them.
 ORDER: Final = (
@@ -33,7 +33,7 @@ ORDER: Final = (
         "fan_out",
         "growth",
     ),
-    *("compaction", "restart", "two_brokers"),
+    *("compaction", "restart", "two_brokers", "clients"),
 )
 ELSEWHERE: Final = {"growth": "docs/reference/growth.md"}
 QUIET_SHARE: Final = 0.1
