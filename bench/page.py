@@ -53,7 +53,7 @@ machine does is in the way too, and what it did is said below each table. Trust 
 - **librdkafka's mock** and **kfake** (franz-go's) are brokers for tests: in C and in Go, in memory, without files, the mock without
   checksums and with the newest 5 MB of a partition only. They are here as a floor, not as what Ottla is used instead of.
 - **receive, CRC and write** is no broker but a bare loop that does only that with a batch. **Ottla, compiled** is Ottla with machine
-  code, installed by `make test-compiled`; what is just called Ottla is pure Python.
+  code (`make compiled`); what is just called Ottla is pure Python.
 """
 
 
