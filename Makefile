@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: help setup serve test check gen wheel compiled test-compiled compat chaos sim sim-coverage sim-shrink mutants fuzz bench clean
+.PHONY: help setup serve test check gen wheel compiled test-compiled compat chaos sim sim-coverage sim-shrink mutants fuzz bench bench-plots clean
 help:            ## this table
 	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 18
 
@@ -35,6 +35,7 @@ check: $(STAMP)  ## ruff, mypy, import contracts, tidy, generated files fresh
 	$(BIN)/python tools/gen.py --check
 	$(BIN)/python tools/docs.py --check
 	$(BIN)/python bench/page.py --check
+	$(BIN)/python bench/plots.py --check
 
 wheel: $(STAMP)  ## dist/*.whl with machine code (2 min, a C compiler); prints its name
 	OTTLA_COMPILE=1 $(BIN)/hatchling build -t wheel
@@ -90,6 +91,9 @@ PEERS ?=
 
 bench: $(STAMP)  ## BENCHMARKS.md anew: PEERS=compiled,kafka,kafka-256m,mock,kfake; ARGS="small_produce --rounds 9" (20 min, quiet machine)
 	$(BIN)/python bench/run.py $(if $(PEERS),--peers $(PEERS)) $(ARGS)
+
+bench-plots: $(STAMP)  ## docs/reference/growth.md and its pictures anew, of what `make bench ARGS=growth` measured
+	$(BIN)/python bench/plots.py
 
 clean:           ## what make made
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .compat build dist

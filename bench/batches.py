@@ -61,8 +61,7 @@ def prepare(peer: Peer, place: Path) -> Iterator[Round]:
 def figures() -> Iterator[Figure]:
     for size in SIZES:
         for acks in ACKS:
-            asked = {"kafka": 1.0} if size.records > 1 else {}
-            yield Figure(name=f"{size.name}, {acks}: CPU", unit="s/GB", asked=asked)
+            yield Figure(name=f"{size.name}, {acks}: CPU", unit="s/GB")
             yield Figure(name=f"{size.name}, {acks}: rate", unit="MB/s", more_is_better=True)
 
 

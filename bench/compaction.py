@@ -1,175 +1,211 @@
-"""How fast is a log compacted, in how much memory, and what does a producer notice of it?
-
-    python bench/compaction.py [GiB]
-
-First one round over a log of so many GiB (1 by default) in this process, of which 1 % are distinct
-keys, in records of 11 KB, of 1 KB and of 100 bytes: MiB of input per second of CPU, and by how much
-the resident memory has grown. Then a broker: the 99th percentile of a paced Produce before compaction
-and while it goes on.
-"""
+"""How fast is a log compacted, and what does a producer notice of it?"""
 
 import random
-import sys
-import tempfile
+import shutil
+import socket
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count, cycle, islice
 from pathlib import Path
 from typing import Final
 
-sys.path.insert(0, str(Path(__file__).parent))
-from process import BrokerProcess, broker
-from wire import ask, create_topics, produce_frame, read_frame
+from load import drive, percentile
+from peer import Peer
+from process import BrokerProcess
+from question import Answer, Figure, Question, Round, Unanswerable, main
+from wire import (
+    ask,
+    batch_of,
+    delete_topic,
+    make_topic,
+    produce_frame,
+    produced,
+    read_frame,
+)
 
-from ottla.aio.disk import RealDisk
-from ottla.core.log.compaction import Compaction
-from ottla.core.log.dirty import cleanable
-from ottla.core.log.log import Log
-from ottla.core.log.offset_map import OffsetMap
-from ottla.core.log.recovery import Shutdown
-from ottla.record.batch import header_untrusted
 from ottla.record.builder import BatchBuilder
-from ottla.record.validate import ValidBatch
-from ottla.settings.broker import broker_settings
-from ottla.settings.topic import topic_settings
-from ottla.wire.api import CREATE_TOPICS
-from ottla.wire.message.create_topics import (
-    CreatableTopic,
-    CreatableTopicConfig,
-    CreateTopicsRequest,
+from ottla.wire.api import INCREMENTAL_ALTER_CONFIGS
+from ottla.wire.message.incremental_alter_configs import (
+    AlterableConfig,
+    AlterConfigsResource,
+    IncrementalAlterConfigsRequest,
 )
 
 GIB: Final = 1 << 30
-MIB: Final = 1 << 20
-NOW_MS: Final = 1_700_000_000_000
+LOG_BYTES: Final = {1_000: 10 * GIB, 100: GIB}
+"""Of records of a size."""
+DISTINCT: Final = 100
+"""So many records of a key, on average."""
 BATCH_BYTES: Final = 16 * 1024
-BUFFER_BYTES: Final = 134_217_728
-PRODUCES: Final = 4_000
-PACE_S: Final = 0.002
+SEGMENT_BYTES: Final = 64 << 20
+BESIDE: Final = "beside"
+PACE_SECONDS: Final = 0.002
+BEFORE: Final = 4_000
+WINDOW: Final = 100
+"""Produces between two looks at the broker."""
+BUSY_TIMES: Final = 1.5
+"""A broker that takes so much more CPU than before is compacting."""
+SECONDS_MAX: Final = 1_800
+TOPIC_RESOURCE: Final = 2
+
+
+@contextmanager
+def prepare(peer: Peer, place: Path) -> Iterator[Round]:
+    if peer.title in ("librdkafka's mock", "kfake"):
+        raise Unanswerable("it keeps its records in memory")
+    if shutil.disk_usage(place).free < 3 * max(LOG_BYTES.values()):
+        raise Unanswerable("the disk has not three times the room of the log")
+    numbers = count()
+    with peer.running(place) as process, process.connect() as connection:
+        make_topic(connection, BESIDE)
+
+        def once() -> Answer:
+            answer: dict[str, float] = {}
+            for record_bytes, log_bytes in LOG_BYTES.items():
+                topic = f"compacted-{next(numbers)}"
+                fill(connection, topic, record_bytes, log_bytes)
+                names = figures_of(record_bytes)
+                found = compacted(process, connection, topic, place / "data")
+                answer.update(zip(names, found, strict=True))
+                delete_topic(connection, topic)
+            return answer
+
+        yield once
+
+
+def fill(connection: socket.socket, topic: str, record_bytes: int, log_bytes: int) -> None:
+    make_topic(connection, topic, segment_bytes=str(SEGMENT_BYTES))
+    pool = batches(log_bytes // DISTINCT, record_bytes, random.Random(1))
+    frames = [produce_frame(topic, 0, batch) for batch in pool]
+    needed = log_bytes * len(frames) // sum(map(len, frames))
+    drive(connection, islice(cycle(frames), needed), in_flight=5, begins=produced(topic))
 
 
 def batches(total_bytes: int, record_bytes: int, chance: random.Random) -> Iterator[bytes]:
+    """As many keys as records, drawn at random."""
     value = chance.randbytes(record_bytes - 20)
-    keys = max(1, total_bytes // record_bytes // 100)
+    keys = max(1, total_bytes // record_bytes)
     per_batch = max(1, BATCH_BYTES // record_bytes)
-    for _ in range(total_bytes // record_bytes // per_batch):
+    now_ms = int(time.time() * 1_000)
+    for _ in range(max(1, keys // per_batch)):
         builder = BatchBuilder()
         for _ in range(per_batch):
-            builder.append(NOW_MS, b"%011d" % chance.randrange(keys), value)
+            builder.append(now_ms, b"%011d" % chance.randrange(keys), value)
         yield bytes(builder.build())
 
 
-def resident_mib() -> float:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * 4096 / MIB
+def compacted(
+    process: BrokerProcess, connection: socket.socket, topic: str, data: Path
+) -> tuple[float, ...]:
+    """MB of input per second of CPU, p99 of a Produce before and meanwhile in µs, MiB more of memory.
 
-
-def throughput(total_bytes: int, record_bytes: int) -> None:
-    settings = topic_settings(
-        {"cleanup.policy": "compact", "segment.bytes": str(256 * MIB)}, broker_settings({})
+    The log is one that keeps all, until its policy is changed: nothing is compacted before.
+    """
+    segments = sorted((data / f"{topic}-0").glob("*.log"))
+    active = int(segments[-1].stem)
+    input_bytes = sum(segment.stat().st_size for segment in segments[:-1])
+    with process.connect() as producer:
+        cpu_s, wall_s = process.cpu_seconds(), time.perf_counter()
+        before_ns = sorted(paced(producer, BEFORE))
+        idle = (process.cpu_seconds() - cpu_s) / (time.perf_counter() - wall_s)
+        memory_mib = most_mib = process.resident_mib()
+        set_policy(connection, topic, "compact")
+        cpu_s, wall_s = process.cpu_seconds(), time.perf_counter()
+        deadline_s = wall_s + SECONDS_MAX
+        window_cpu_s, window_s = cpu_s, wall_s
+        meanwhile_ns: list[int] = []
+        while clean_until(data / "cleaner-offset-checkpoint", topic) < active:
+            took_ns = paced(producer, WINDOW)
+            was_cpu_s, was_s = window_cpu_s, window_s
+            window_cpu_s, window_s = process.cpu_seconds(), time.perf_counter()
+            if (window_cpu_s - was_cpu_s) / (window_s - was_s) > BUSY_TIMES * idle:
+                meanwhile_ns += took_ns
+            most_mib = max(most_mib, process.resident_mib())
+            if window_s > deadline_s:
+                raise Unanswerable(f"it is not done after {SECONDS_MAX} s")
+        cpu_s = window_cpu_s - cpu_s - idle * (window_s - wall_s)
+    return (
+        input_bytes / cpu_s / 1e6,
+        percentile(before_ns, 0.99) / 1e3,
+        percentile(sorted(meanwhile_ns), 0.99) / 1e3,
+        most_mib - memory_mib,
     )
-    with tempfile.TemporaryDirectory() as data:
-        disk = RealDisk(data, descriptors_max=1000)
-        log = Log.open(
-            disk,
-            "t-0",
-            settings=settings,
-            now_ms=NOW_MS,
-            shutdown=Shutdown.CLEAN,
-            recovery_point=0,
-            log_start=0,
-            jitter_ms=0,
+
+
+def paced(connection: socket.socket, times: int) -> list[int]:
+    """What each of so many Produces of 100 bytes took, one every 2 ms, to a log that keeps all."""
+    request, begins = produce_frame(BESIDE, 0, batch_of([b"x" * 100])), produced(BESIDE)
+    took_ns = []
+    due_s = time.perf_counter()
+    for _ in range(times):
+        due_s += PACE_SECONDS
+        time.sleep(max(0.0, due_s - time.perf_counter()))
+        at_ns = time.perf_counter_ns()
+        connection.sendall(request)
+        answer = read_frame(connection)
+        took_ns.append(time.perf_counter_ns() - at_ns)
+        if not answer.startswith(begins):
+            raise ValueError("a Produce was refused")
+    return took_ns
+
+
+def set_policy(connection: socket.socket, topic: str, policy: str) -> None:
+    configs = [
+        AlterableConfig("cleanup.policy", 0, policy),
+        AlterableConfig("min.cleanable.dirty.ratio", 0, "0.01"),
+    ]
+    request = IncrementalAlterConfigsRequest([AlterConfigsResource(TOPIC_RESOURCE, topic, configs)])
+    answer = ask(connection, INCREMENTAL_ALTER_CONFIGS, 1, request)
+    (row,) = answer.responses  # type: ignore[attr-defined]
+    if row.error_code:
+        raise Unanswerable(f"error {row.error_code} {row.error_message}")
+
+
+def clean_until(checkpoint: Path, topic: str) -> int:
+    """Of partition 0, as the broker's own file says; -1: of nothing."""
+    if checkpoint.exists():
+        for line in checkpoint.read_text().splitlines():
+            if line.startswith(f"{topic} 0 "):
+                return int(line.split()[2])
+    return -1
+
+
+def figures_of(record_bytes: int) -> tuple[str, ...]:
+    return (
+        f"{record_bytes:,} B: input per second of CPU",
+        f"{record_bytes:,} B: p99 of a Produce before",
+        f"{record_bytes:,} B: p99 of a Produce beside it",
+        f"{record_bytes:,} B: memory for it",
+    )
+
+
+def figures() -> Iterator[Figure]:
+    for record_bytes in LOG_BYTES:
+        rate, before, beside, memory = figures_of(record_bytes)
+        yield Figure(name=rate, unit="MB/s", more_is_better=True)
+        yield Figure(name=before, unit="µs")
+        yield Figure(name=beside, unit="µs")
+        yield Figure(name=memory, unit="MiB")
+
+
+QUESTION: Final = Question(
+    name="compaction",
+    title="Compaction: its cost, and what a producer notices",
+    how=(
+        "A log of "
+        + ", then one of ".join(
+            f"{size / GIB:.0f} GiB of records of {each:,} bytes" for each, size in LOG_BYTES.items()
         )
-        for batch in batches(total_bytes, record_bytes, random.Random(1)):
-            header = header_untrusted(memoryview(batch))
-            log.append(ValidBatch(header, NOW_MS, 0), leader_epoch=0, now_ms=NOW_MS)
-        size_bytes, rounds, longest_s, resident = log.size_bytes, 0, 0.0, resident_mib()
-        grown = 0.0
-        cpu_s = time.process_time()
-        while (found := cleanable(log, log.end_offset, NOW_MS)) is not None:
-            rounds += 1
-            offset_map = OffsetMap(BUFFER_BYTES, 0.9, found.offset_count)
-            compaction = Compaction(disk, log, found, offset_map, NOW_MS)
-            steps = compaction.steps()
-            at_s = time.perf_counter()
-            for _ in steps:
-                longest_s = max(longest_s, time.perf_counter() - at_s)
-                at_s = time.perf_counter()
-            grown = max(grown, resident_mib() - resident)
-            log.cleaned_offset = compaction.cleaned_offset
-        cpu_s = time.process_time() - cpu_s
-        print(
-            f"{record_bytes:,}-byte records, {size_bytes / GIB:.2f} GiB in {rounds} round(s): "
-            f"{size_bytes / MIB / cpu_s:.0f} MiB of input per CPU second, "
-            f"{log.size_bytes / MIB:.1f} MiB left, {grown:.0f} MiB of memory, "
-            f"longest step {longest_s * 1000:.1f} ms"
-        )
-        disk.close()
-
-
-def latencies_ms(process: BrokerProcess, count: int) -> list[float]:
-    """A Produce of one 100-byte record every 2 ms, to a topic that is not compacted."""
-    builder = BatchBuilder()
-    builder.append(NOW_MS, b"k", b"x" * 100)
-    request = produce_frame("other", 0, bytes(builder.build()))
-    found = []
-    with process.connect() as connection:
-        due_s = time.perf_counter()
-        for _ in range(count):
-            due_s += PACE_S
-            time.sleep(max(0.0, due_s - time.perf_counter()))
-            at_s = time.perf_counter()
-            connection.sendall(request)
-            read_frame(connection)
-            found.append((time.perf_counter() - at_s) * 1000)
-    return sorted(found)
-
-
-def at_percent(found: list[float], percent: float) -> float:
-    return found[min(len(found) - 1, int(len(found) * percent / 100))]
-
-
-def noticed(total_bytes: int, record_bytes: int) -> None:
-    with (
-        tempfile.TemporaryDirectory() as data,
-        broker(
-            Path(data), "log.cleaner.backoff.ms=500", "log.cleaner.min.cleanable.ratio=0"
-        ) as process,
-    ):
-        with process.connect() as connection:
-            create_topics(connection, ["other"], 1)
-            configs = [
-                CreatableTopicConfig("cleanup.policy", "compact"),
-                CreatableTopicConfig("segment.bytes", str(64 * MIB)),
-                CreatableTopicConfig("min.compaction.lag.ms", "0"),
-            ]
-            topic = CreatableTopic("compacted", 1, 1, configs=configs)
-            ask(connection, CREATE_TOPICS, 7, CreateTopicsRequest([topic], 60_000))
-            before = latencies_ms(process, PRODUCES)
-            for batch in batches(total_bytes, record_bytes, random.Random(2)):
-                connection.sendall(produce_frame("compacted", 0, batch))
-                read_frame(connection)
-        cpu_s = process.cpu_seconds()
-        during = latencies_ms(process, PRODUCES)
-        cpu_s = process.cpu_seconds() - cpu_s
-        segments = list(Path(data, "data", "compacted-0").glob("*.log"))
-        left = sum(one.stat().st_size for one in segments)
-        print(
-            f"Produce every 2 ms, {record_bytes}-byte records compacted beside it: "
-            f"p50 {at_percent(before, 50):.2f} -> {at_percent(during, 50):.2f} ms, "
-            f"p99 {at_percent(before, 99):.2f} -> {at_percent(during, 99):.2f} ms, "
-            f"max {before[-1]:.1f} -> {during[-1]:.1f} ms; "
-            f"broker busy {cpu_s / PRODUCES / PACE_S * 100:.0f} %, {left / MIB:.0f} MiB left, "
-            f"resident {process.resident_mib():.0f} MiB"
-        )
-
-
-def main() -> None:
-    total_bytes = int(float(sys.argv[1] if len(sys.argv) > 1 else "1") * GIB)
-    for record_bytes in (11_000, 1_000, 100):
-        throughput(total_bytes, record_bytes)
-    for record_bytes in (11_000, 100):
-        noticed(total_bytes // 2, record_bytes)
-
+        + f", {DISTINCT} of each key, in batches of 16 KB and segments of 64 MiB, whose cleanup.policy is then "
+        "changed to compact. Another connection sends a Produce of 100 bytes every 2 ms to another topic; "
+        "its CPU, as it was before, is not counted. The broker says by its cleaner-offset-checkpoint when "
+        "it is done."
+    ),
+    figures=tuple(figures()),
+    prepare=prepare,
+    rounds=1,
+)
 
 if __name__ == "__main__":
-    main()
+    main(QUESTION)

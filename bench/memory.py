@@ -92,8 +92,8 @@ QUESTION: Final = Question(
         "Python interpreter."
     ),
     figures=(
-        Figure(name="idle", unit="MiB", asked={"kafka": 0.125}),
-        Figure(name="after work", unit="MiB", asked={"kafka": 0.125}),
+        Figure(name="idle", unit="MiB"),
+        Figure(name="after work", unit="MiB"),
         Figure(name="each of 1,000 connections", unit="KiB"),
         Figure(name="each of 1,000 partitions", unit="KiB"),
     ),

@@ -12,16 +12,30 @@ from pathlib import Path
 from statistics import median
 from typing import Final, TypedDict
 
+from asked import ASKED, Asked
+
 HERE: Final = Path(__file__).resolve().parent
 RESULTS: Final = HERE / "results"
 PAGE: Final = HERE.parent / "BENCHMARKS.md"
 OURS: Final = "ottla"
+SELVES: Final = (OURS, "compiled", "drop_in")
+"""Who is not held against Ottla, being it."""
 # Every question there is, in the order in which a reader wants them.
 ORDER: Final = (
-    *("start", "memory", "small_produce", "batches", "compressed", "spread", "fetch", "end_to_end"),
-    *("librdkafka", "perf_tools", "group_commit", "commits", "join_storm", "fan_out", "growth"),
-    *("restart", "two_brokers"),
+    *("start", "memory", "small_produce", "batches", "compressed", "spread", "fetch", "fetch_cold"),
+    *(
+        "end_to_end",
+        "librdkafka",
+        "perf_tools",
+        "group_commit",
+        "commits",
+        "join_storm",
+        "fan_out",
+        "growth",
+    ),
+    *("compaction", "restart", "two_brokers", "clients"),
 )
+ELSEWHERE: Final = {"growth": "docs/reference/growth.md"}
 QUIET_SHARE: Final = 0.1
 
 INTRODUCTION: Final = """\
@@ -38,6 +52,8 @@ machine does is in the way too, and what it did is said below each table. Trust 
   once in a heap of 256 MB. It is measured warm, after the rounds named as dropped; its first round is there to unfold.
 - **librdkafka's mock** and **kfake** (franz-go's) are brokers for tests: in C and in Go, in memory, without files, the mock without
   checksums and with the newest 5 MB of a partition only. They are here as a floor, not as what Ottla is used instead of.
+- **receive, CRC and write** is no broker but a bare loop that does only that with a batch. **Ottla, compiled** is Ottla with machine
+  code (`make compiled`); what is just called Ottla is pure Python.
 
 What the rows consist of in which Ottla is behind, what was tried and what would be needed: [where the time
 goes](docs/reference/where-the-time-goes.md).
@@ -48,7 +64,6 @@ class Figure(TypedDict):
     name: str
     unit: str
     more_is_better: bool
-    asked: dict[str, float]
 
 
 class Run(TypedDict):
@@ -82,8 +97,9 @@ Values = Mapping[str, float]
 """A peer's figure, by the peer's name."""
 
 
-def page(results: Sequence[Result]) -> str:
-    return "\n".join((INTRODUCTION, *_measured_on(results), *_asked(results), *_all(results)))
+def page(results: Sequence[Result], asked: Sequence[Asked] = ASKED) -> str:
+    parts = (*_measured_on(results), *_asked(results, asked), *_all(results))
+    return "\n".join((INTRODUCTION, *parts))
 
 
 def _measured_on(results: Sequence[Result]) -> Iterator[str]:
@@ -97,30 +113,83 @@ def _measured_on(results: Sequence[Result]) -> Iterator[str]:
     yield ""
 
 
-def _asked(results: Sequence[Result]) -> Iterator[str]:
+def _asked(results: Sequence[Result], asked: Sequence[Asked]) -> Iterator[str]:
     """What the project asks of itself, and whether it is so."""
-    rows = []
-    for result in results:
-        for figure in result["figures"]:
-            values = medians(result, figure["name"])
-            for peer, limit in figure["asked"].items():
-                if OURS not in values or values.get(peer, 0) <= 0:
-                    continue
-                more = figure["more_is_better"]
-                ratio = values[OURS] / values[peer]
-                is_so = ratio >= limit if more else ratio <= limit
-                rows.append(
-                    f"| {result['title']} | {figure['name']} | {result['peers'][peer]['title']} "
-                    f"| {'≥' if more else '≤'} {limit:g} | {_ratio(ratio)} "
-                    f"| {'yes' if is_so else '**no**'} |"
-                )
-    if rows:
-        yield "## What is asked of Ottla"
-        yield ""
-        yield "| question | figure | against | times that, at most or at least | measured | so |"
-        yield "|---|---|---|--:|--:|---|"
-        yield from rows
-        yield ""
+    of = {result["question"]: result for result in results}
+    yield "## What is asked of Ottla"
+    yield ""
+    yield (
+        "A must is what has to be so, an aim what would be good; x is times what it is held against in "
+        "the same run. All limits are in `bench/asked.py`."
+    )
+    yield ""
+    yield "| question | figure | held against | must | aim | measured | so |"
+    yield "|---|---|---|--:|--:|--:|---|"
+    for one in asked:
+        yield _row(one, of.get(one.question))
+    yield ""
+
+
+def _row(one: Asked, result: Result | None) -> str:
+    is_ratio = bool(one.peer or one.base)
+    title = result["title"].partition(":")[0] if result else f"`{one.question}`"
+    peers = result["peers"] if result else {}
+    figure = one.figure if one.of == OURS else f"{one.figure}, {_title(peers, one.of)}"
+    against = _title(peers, one.peer) if one.peer else one.base
+    unit = "x" if is_ratio else _unit(result, one.figure)
+    edge = "≥" if one.at_least else "≤"
+    must, aim = (
+        f"{edge} {_limit(limit)} {unit}".rstrip() if limit is not None else ""
+        for limit in (one.must, one.aim)
+    )
+    value = _value(one, result)
+    if result is None or value is None:
+        measured, so = "", "not yet measured"
+    else:
+        measured = f"{ratio_text(value)} x" if is_ratio else f"{_number(value)} {unit}"
+        so = _so(one, value) + ("" if _is_quiet(result["run"]) else ", not quiet")
+    return f"| {title} | {figure} | {against} | {must} | {aim} | {measured} | {so} |"
+
+
+def _value(one: Asked, result: Result | None) -> float | None:
+    """What is judged; None where it was not measured."""
+    if result is None:
+        return None
+    value = medians(result, one.figure).get(one.of)
+    measure = 1.0
+    if one.peer:
+        measure = medians(result, one.figure).get(one.peer, 0)
+    elif one.base:
+        measure = medians(result, one.base).get(one.of, 0)
+    return value / measure if value is not None and measure > 0 else None
+
+
+def _so(one: Asked, value: float) -> str:
+    if one.must is not None and not one.holds(value, one.must):
+        return "**no**"
+    if one.aim is None:
+        return "yes"
+    reached = one.holds(value, one.aim)
+    if one.must is None:
+        return "the aim is reached" if reached else "the aim is not reached"
+    return "yes, and the aim" if reached else "yes"
+
+
+def _title(peers: Mapping[str, Answers], name: str) -> str:
+    return peers[name]["title"] if name in peers else f"`{name}`"
+
+
+def _unit(result: Result | None, name: str) -> str:
+    figures = result["figures"] if result else []
+    return next((figure["unit"] for figure in figures if figure["name"] == name), "")
+
+
+def _limit(limit: float) -> str:
+    return f"{limit:.3g}"
+
+
+def _is_quiet(run: Run) -> bool:
+    return run["others"] < QUIET_SHARE
 
 
 def _all(results: Sequence[Result]) -> Iterator[str]:
@@ -128,9 +197,13 @@ def _all(results: Sequence[Result]) -> Iterator[str]:
         run = result["run"]
         yield f"## {result['title']}"
         yield ""
+        if result["question"] in ELSEWHERE:
+            yield f"Has a page of its own, with plots: [{ELSEWHERE[result['question']]}]({ELSEWHERE[result['question']]})."
+            yield ""
+            continue
         yield result["how"]
         yield ""
-        yield from _table(
+        yield from table(
             result,
             {figure["name"]: medians(result, figure["name"]) for figure in result["figures"]},
         )
@@ -139,19 +212,12 @@ def _all(results: Sequence[Result]) -> Iterator[str]:
             if "refused" in answers:
                 yield f"{answers['title']} is not asked: {answers['refused']}."
                 yield ""
-        dropped = f", after {run['warm_up']} that were dropped" if run["warm_up"] else ""
-        others = f"others took {run['others']:.0%} of the machine's cores"
-        noisy = "" if run["others"] < QUIET_SHARE else ": **not quiet**, take times with care"
-        behind = ", standing behind this work" if run["priority"] > 0 else ""
-        yield (
-            f"{run['when']}, commit {run['commit']}; {run['rounds']} rounds{dropped}; "
-            f"{others}{behind}{noisy}."
-        )
+        yield run_line(run)
         yield ""
         if run["warm_up"]:
             yield "<details><summary>The first round of a new process</summary>"
             yield ""
-            yield from _table(
+            yield from table(
                 result,
                 {figure["name"]: cold(result, figure["name"]) for figure in result["figures"]},
             )
@@ -160,15 +226,27 @@ def _all(results: Sequence[Result]) -> Iterator[str]:
             yield ""
 
 
-def _table(result: Result, rows: Mapping[str, Values]) -> Iterator[str]:
+def run_line(run: Run) -> str:
+    dropped = f", after {run['warm_up']} that were dropped" if run["warm_up"] else ""
+    others = f"others took {run['others']:.0%} of the machine's cores"
+    behind = ", standing behind this work" if run["priority"] > 0 else ""
+    noisy = "" if _is_quiet(run) else ": **not quiet**, take times with care"
+    return (
+        f"{run['when']}, commit {run['commit']}; {run['rounds']} rounds{dropped}; "
+        f"{others}{behind}{noisy}."
+    )
+
+
+def table(result: Result, rows: Mapping[str, Values]) -> Iterator[str]:
+    """A row for each figure that is named, a column for each peer that was asked."""
     peers = [name for name, answers in result["peers"].items() if "refused" not in answers]
     titles = (result["peers"][name]["title"] for name in peers)
     yield f"| | unit | {' | '.join(titles)} |"
     yield "|---|---|" + "--:|" * len(peers)
     for figure in result["figures"]:
-        values = rows[figure["name"]]
-        cells = (_cell(values, peer, more=figure["more_is_better"]) for peer in peers)
-        yield f"| {figure['name']} | {figure['unit']} | {' | '.join(cells)} |"
+        if (values := rows.get(figure["name"])) is not None:
+            cells = (_cell(values, peer, more=figure["more_is_better"]) for peer in peers)
+            yield f"| {figure['name']} | {figure['unit']} | {' | '.join(cells)} |"
 
 
 def _cell(values: Values, peer: str, *, more: bool) -> str:
@@ -176,11 +254,11 @@ def _cell(values: Values, peer: str, *, more: bool) -> str:
         return "–"
     number = _number(values[peer])
     # What is nothing, or has shrunk meanwhile, is no measure for another.
-    if peer == OURS or min(values.get(OURS, 0), values[peer]) <= 0:
+    if peer in SELVES or min(values.get(OURS, 0), values[peer]) <= 0:
         return number
     ratio = values[OURS] / values[peer]
     is_behind = ratio < 0.995 if more else ratio > 1.005
-    return f"{number} ({'**' if is_behind else ''}{_ratio(ratio)}{'**' if is_behind else ''})"
+    return f"{number} ({'**' if is_behind else ''}{ratio_text(ratio)}{'**' if is_behind else ''})"
 
 
 def medians(result: Result, figure: str) -> Values:
@@ -200,7 +278,7 @@ def cold(result: Result, figure: str) -> Values:
     }
 
 
-def _ratio(ratio: float) -> str:
+def ratio_text(ratio: float) -> str:
     return f"{ratio:,.0f}" if ratio >= 100 else f"{ratio:.3g}" if ratio < 0.1 else f"{ratio:.2f}"
 
 

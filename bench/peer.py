@@ -1,10 +1,11 @@
 """Who is measured beside Ottla, each started as its users would, on loopback and an empty directory.
 
+`compiled` is Ottla from the wheel with machine code, which is made of this checkout first;
 `kafka` is Apache Kafka with the virtual machine's options and the settings that it is shipped with,
 `kafka-256m` the same in a heap of 256 MB. `mock` is librdkafka's mock cluster, C, in memory, without
-a checksum; `kfake` is franz-go's, Go, in memory. What they need is fetched as the compatibility
-checks fetch theirs (`tests/compat/install.py`). `compiled` is Ottla once more, from the wheel with
-machine code (`make compiled`).
+a checksum; `kfake` is franz-go's, Go, in memory. `floor` is no broker: it can only be asked `batches`,
+and does the least that one could do with them. What they need is fetched as the compatibility
+checks fetch theirs (`tests/compat/install.py`).
 """
 
 import platform
@@ -63,10 +64,11 @@ def _ottla_version() -> str:
 
 
 @cache
-def _compiled_python() -> str:
+def _compiled_python() -> tuple[str, ...]:
     print("the wheel with machine code is made of what is checked out here: some minutes")
     subprocess.run(["make", "compiled"], cwd=HERE.parent, check=True, stdout=subprocess.DEVNULL)
-    return str(HERE.parent / "build" / "compiled" / "venv" / "bin" / "python")
+    python = HERE.parent / "build" / "compiled" / "venv" / "bin" / "python"
+    return str(python), "-I"  # and no source tree of PYTHONPATH
 
 
 def _compiled(place: Path) -> BrokerProcess:
@@ -103,6 +105,12 @@ def _mock_version() -> str:
     return f"librdkafka {confluent_kafka.libversion()[0]}"
 
 
+def _floor(place: Path) -> BrokerProcess:
+    port = free_port()
+    command = [sys.executable, str(HERE / "peers" / "floor.py"), str(port), str(place)]
+    return BrokerProcess(command, port, place / "log")
+
+
 def _kfake(place: Path) -> BrokerProcess:
     program = install.go_program("kfake", HERE / "peers" / "kfake", "kfake")
     port = free_port()
@@ -124,5 +132,6 @@ PEERS: Final = {
         title="Apache Kafka, 256 MB heap", version=_kafka_version, start=_kafka("256m")
     ),
     "mock": Peer(title="librdkafka's mock", version=_mock_version, start=_mock),
+    "floor": Peer(title="receive, CRC and write", version=platform.python_version, start=_floor),
     "kfake": Peer(title="kfake", version=_kfake_version, start=_kfake),
 }

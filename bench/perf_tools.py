@@ -4,7 +4,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import count
+from itertools import count, pairwise
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +14,8 @@ from wire import delete_topic, make_topic
 
 RECORDS: Final = 100_000
 RECORD_BYTES: Final = 1_000
+GB: Final = RECORDS * RECORD_BYTES / 1e9
+"""Of records in a round."""
 HEAP: Final = ("-Xmx512M",)
 """As bin/kafka-producer-perf-test.sh has it."""
 SECONDS_MAX: Final = 180
@@ -41,16 +43,22 @@ def prepare(peer: Peer, place: Path) -> Iterator[Round]:
         at_and_size = ("--bootstrap-server", process.bootstrap, "--topic", topic)
         records = ("--num-records", str(RECORDS))
         size = ("--record-size", str(RECORD_BYTES), "--throughput", "-1")
+        cpu_s = [process.cpu_seconds()]
         sent = SENT.search(tool("ProducerPerformance", *at_and_size, *records, *size))
         if sent is None:
             raise Unanswerable("the producer's tool says nothing of all records")
+        cpu_s.append(process.cpu_seconds())
         read = tool("ConsumerPerformance", *at_and_size, *records).splitlines()[-1]
+        cpu_s.append(process.cpu_seconds())
         delete_topic(connection, topic)
+        written, fetched = ((after - before) / GB for before, after in pairwise(cpu_s))
         return {
             "producer: rate": float(sent[1]),
             "producer: p99": float(sent[2]),
+            "producer: broker's CPU": written,
             # start, end, MB, MB/s, records, records/s, …
             "consumer: rate": float(read.split(",")[5]),
+            "consumer: broker's CPU": fetched,
         }
 
     with peer.running(place) as process, process.connect() as connection:
@@ -69,7 +77,9 @@ QUESTION: Final = Question(
     figures=(
         Figure(name="producer: rate", unit="records/s", more_is_better=True),
         Figure(name="producer: p99", unit="ms"),
+        Figure(name="producer: broker's CPU", unit="s/GB"),
         Figure(name="consumer: rate", unit="records/s", more_is_better=True),
+        Figure(name="consumer: broker's CPU", unit="s/GB"),
     ),
     prepare=prepare,
     warm_up=1,

@@ -11,14 +11,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from wire import is_answered
 
-START_SECONDS_MAX: Final = 60
+START_SECONDS_MAX: Final = 600
 STOP_SECONDS_MAX: Final = 120
 ANSWER_SECONDS_MAX: Final = 60
 CORES: Final = sorted(os.sched_getaffinity(0))
@@ -87,10 +87,20 @@ class BrokerProcess:
                 return int(line.split()[1]) / 1024
         raise SystemExit("no VmRSS in /proc")
 
+    def disk_bytes(self) -> int:
+        """What was read from disks for it so far, and not from the page cache."""
+        for line in Path(f"/proc/{self._process.pid}/io").read_text().splitlines():
+            if line.startswith("read_bytes:"):
+                return int(line.split()[1])
+        raise SystemExit("no read_bytes in /proc")
+
     def stop(self) -> None:
-        """A clean stop; returns when the process has ended."""
+        """The process has ended, by a clean stop if that does not take too long."""
         self._process.send_signal(signal.SIGTERM)
-        self._process.wait(timeout=STOP_SECONDS_MAX)
+        try:
+            self._process.wait(timeout=STOP_SECONDS_MAX)
+        except subprocess.TimeoutExpired:
+            self.kill()
 
     def kill(self) -> None:
         """The process is gone, as after `kill -9`."""
@@ -121,10 +131,10 @@ def free_port() -> int:
         return port
 
 
-def ottla(place: Path, *overrides: str, python: str = sys.executable) -> BrokerProcess:
-    """`ottla serve` of this checkout, its data and its log in this directory."""
+def ottla(place: Path, *overrides: str, python: Sequence[str] = (sys.executable,)) -> BrokerProcess:
+    """`ottla serve`, its data and its log in this directory. Of this checkout, if `python` has no other."""
     port = free_port()
-    command = [python, "-m", "ottla.cli.main", "serve", "--data", str(place / "data")]
+    command = [*python, "-m", "ottla.cli.main", "serve", "--data", str(place / "data")]
     for setting in (f"listeners=PLAINTEXT://127.0.0.1:{port}", *overrides):
         command += ["--override", setting]
     return BrokerProcess(command, port, place / "log")

@@ -17,7 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -40,19 +40,19 @@ class Unanswerable(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """One number of a round. `asked`: at most so many times that of another (or at least)."""
+    """One number of a round. What is asked of it: `asked.py`."""
 
     name: str
     unit: str
     more_is_better: bool = False
-    asked: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     """What is measured, and how. `prepare` starts what a broker needs and gives what measures a round.
 
-    The first of `warm_up` rounds is kept as what a cold process does, the others are dropped.
+    The first of `warm_up` rounds is kept as what a cold process does, the others are dropped. `peers`:
+    who is asked, where that is not said on the command line.
     """
 
     name: str
@@ -62,6 +62,7 @@ class Question:
     prepare: Callable[[Peer, Path], AbstractContextManager[Round]]
     warm_up: int = 0
     rounds: int = 5
+    peers: Mapping[str, Peer] | None = None
 
 
 def run(
@@ -171,7 +172,8 @@ def main(*questions: Question) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     for question in questions:
         if not args.questions or question.name in args.questions:
-            result = run(question, {name: PEERS[name] for name in names}, args.rounds)
+            peers = question.peers or {name: PEERS[name] for name in names}
+            result = run(question, peers, args.rounds)
             print("\n".join(report(result)), end="\n\n", flush=True)
             if not args.no_results:
                 RESULTS.mkdir(exist_ok=True)

@@ -7,8 +7,10 @@ python bench/run.py start memory --peers kafka --rounds 3
 from importlib import import_module
 
 import page
+import plots
 import question
 
 if __name__ == "__main__":
     question.main(*(import_module(name).QUESTION for name in page.ORDER))
     page.write()
+    plots.write()

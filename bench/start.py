@@ -36,7 +36,7 @@ QUESTION: Final = Question(
         "counted). The request is ApiVersions, tried every 2 ms."
     ),
     figures=(
-        Figure(name="until the first answer", unit="ms", asked={"kafka": 0.1}),
+        Figure(name="until the first answer", unit="ms"),
         Figure(name="CPU until then", unit="ms"),
     ),
     prepare=prepare,

@@ -37,7 +37,7 @@ from ottla.wire.message.produce import PartitionProduceData, ProduceRequest, Top
 
 PRODUCE_VERSION: Final = 9
 FETCH_VERSION: Final = 12
-WRITABLE_SECONDS_MAX: Final = 30
+WRITABLE_SECONDS_MAX: Final = 600
 ALL: Final = -1
 
 

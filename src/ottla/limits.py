@@ -135,8 +135,9 @@ HELD_CONNECTIONS_MAX: Final = 100
 """Connections that came too fast and are held, before they are closed, so that their peer slows
 down (KIP-612); more of them are closed at once."""
 
-OPEN_FILES_MAX: Final = 4_096
-"""File handles of segments kept open; more are opened again when used."""
+OPEN_FILES_MAX: Final = 16_384
+"""File handles of segments kept open; more are opened again when used, which makes a small Produce a
+fifth dearer. A process may be allowed fewer."""
 
 # ---- files read at the start
 

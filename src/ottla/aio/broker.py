@@ -446,7 +446,7 @@ def _with_bound_ports(settings: BrokerSettings, ports: Mapping[str, int]) -> Bro
 def _within_limits(asked: ConnectionSettings) -> tuple[ConnectionSettings, int]:
     """The connections and open files that this process is allowed, in that order."""
     allowed = descriptors_allowed()
-    files_max = min(OPEN_FILES_MAX, max(_FILES_MIN, allowed // 4))
+    files_max = min(OPEN_FILES_MAX, max(_FILES_MIN, allowed * 3 // 10))
     connections_max = min(asked.connections_max, allowed * 4 // 5 - files_max)
     if connections_max < asked.connections_max:
         log.warning(

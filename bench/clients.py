@@ -1,0 +1,105 @@
+"""What does a record cost its client, beside other clients?"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from itertools import product
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from client import PARTITIONS, TOPIC, figures_of, fill
+from peer import Peer
+from process import ottla
+from question import Answer, Figure, Question, Round, Unanswerable, main
+from wire import create_topics, delete_topic
+
+from ottla.version import __version__
+
+SIZES: Final = (100, 1_000)
+MODES: Final = ("produce", "consume")
+
+
+class Client(NamedTuple):
+    """What `client.py` calls it, and of what that prints, what is compared."""
+
+    title: str
+    name: str
+    labels: dict[str, str]
+    package: str | None = None
+
+    @property
+    def peer(self) -> Peer:
+        """The broker is the same for all; each client has one of its own."""
+        told = __version__ if self.package is None else version(self.package)
+        return Peer(title=self.title, version=lambda: told, start=ottla)
+
+
+def ways(produce: str, consume: str) -> dict[str, str]:
+    return dict(zip(MODES, (produce, consume), strict=True))
+
+
+CLIENTS: Final = {
+    "ottla": Client("Ottla's client", "ours", ways("ours, send", "ours, poll")),
+    "drop_in": Client(
+        "ottla.kafka", "ours_kafka", ways("ours, ottla.kafka", "ours, ottla.kafka, poll")
+    ),
+    "confluent": Client(
+        "confluent-kafka",
+        "confluent",
+        ways("confluent-kafka", "confluent-kafka, consume(500)"),
+        "confluent-kafka",
+    ),
+    "aiokafka": Client("aiokafka", "aiokafka", ways("aiokafka", "aiokafka, getmany"), "aiokafka"),
+    "kafka_python": Client(
+        "kafka-python",
+        "kafka_python",
+        ways("kafka-python", "kafka-python, poll"),
+        "kafka-python",
+    ),
+}
+
+
+@contextmanager
+def prepare(peer: Peer, place: Path) -> Iterator[Round]:
+    (client,) = (client for client in CLIENTS.values() if client.title == peer.title)
+
+    def once() -> Answer:
+        answer: dict[str, float] = {}
+        for mode, size in product(MODES, SIZES):
+            create_topics(connection, [TOPIC], PARTITIONS)
+            if mode == "consume":
+                fill(process.port, size, varied=False)
+            found = figures_of(mode, client.name, size, process.port)
+            if client.labels[mode] not in found:
+                raise Unanswerable(f"it failed to {mode} records of {size:,} bytes")
+            answer[named(mode, size)] = found[client.labels[mode]]
+            delete_topic(connection, TOPIC)
+        return answer
+
+    with peer.running(place) as process, process.connect() as connection:
+        yield once
+
+
+def named(mode: str, size: int) -> str:
+    return f"{mode}, {size:,} B: CPU per record"
+
+
+QUESTION: Final = Question(
+    name="clients",
+    title="Clients: what a record costs",
+    how=(
+        "CPU of the client's process, all its threads, per record, each client with `ottla serve`, a record "
+        "at a time: acks=all, batches of 64 KiB, 5 ms of linger, three partitions, no keys; the better of "
+        "two turns after one to warm up. Ottla's client by `send` and `poll`, confluent-kafka by `produce` "
+        "without callbacks and by `consume(500)`, aiokafka by `getmany`."
+    ),
+    figures=tuple(
+        Figure(name=named(mode, size), unit="µs") for mode, size in product(MODES, SIZES)
+    ),
+    prepare=prepare,
+    peers={name: client.peer for name, client in CLIENTS.items()},
+    rounds=3,
+)
+
+if __name__ == "__main__":
+    main(QUESTION)
