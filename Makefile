@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: help setup serve test check gen wheel test-compiled compat chaos sim sim-coverage sim-shrink mutants fuzz bench bench-plots clean
+.PHONY: help setup serve test check gen wheel compiled test-compiled compat chaos sim sim-coverage sim-shrink mutants fuzz bench bench-plots clean
 help:            ## this table
 	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 18
 
@@ -42,11 +42,13 @@ wheel: $(STAMP)  ## dist/*.whl with machine code (2 min, a C compiler); prints i
 
 COMPILED := build/compiled
 
-test-compiled: $(STAMP)  ## the same unit tests against the compiled wheel, in an environment of its own
+compiled: $(STAMP)  ## the compiled wheel, installed in an environment of its own
 	rm -rf $(COMPILED)
 	OTTLA_COMPILE=1 $(BIN)/hatchling build -t wheel -d $(COMPILED)
 	UV_PROJECT_ENVIRONMENT=$(COMPILED)/venv $(BIN)/uv sync --quiet --frozen --no-install-project
 	$(BIN)/uv pip install --quiet --no-deps --python $(COMPILED)/venv/bin/python $(COMPILED)/*.whl
+
+test-compiled: compiled  ## the same unit tests against the compiled wheel
 	$(COMPILED)/venv/bin/pytest -n auto -m "not interpreted" $(ARGS)
 
 gen: $(STAMP)    ## schema -> code and reference pages
@@ -87,7 +89,7 @@ fuzz: $(STAMP)   ## hostile callers: frames in process and over sockets, bombs, 
 
 PEERS ?=
 
-bench: $(STAMP)  ## BENCHMARKS.md anew: PEERS=kafka,kafka-256m,mock,kfake; ARGS="small_produce --rounds 9" (20 min, quiet machine)
+bench: $(STAMP)  ## BENCHMARKS.md anew: PEERS=compiled,kafka,kafka-256m,mock,kfake; ARGS="small_produce --rounds 9" (20 min, quiet machine)
 	$(BIN)/python bench/run.py $(if $(PEERS),--peers $(PEERS)) $(ARGS)
 
 bench-plots: $(STAMP)  ## docs/reference/growth.md and its pictures anew, of what `make bench ARGS=growth` measured

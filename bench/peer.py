@@ -1,11 +1,11 @@
 """Who is measured beside Ottla, each started as its users would, on loopback and an empty directory.
 
-`compiled` is Ottla with machine code, as `make test-compiled` has installed it beside this checkout;
 `kafka` is Apache Kafka with the virtual machine's options and the settings that it is shipped with,
 `kafka-256m` the same in a heap of 256 MB. `mock` is librdkafka's mock cluster, C, in memory, without
 a checksum; `kfake` is franz-go's, Go, in memory. `floor` is no broker: it can only be asked `batches`,
 and does the least that one could do with them. What they need is fetched as the compatibility
-checks fetch theirs (`tests/compat/install.py`).
+checks fetch theirs (`tests/compat/install.py`). `compiled` is Ottla once more, from the wheel with
+machine code (`make compiled`).
 """
 
 import platform
@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -26,7 +27,6 @@ from apache import ApacheKafka
 
 HERE: Final = Path(__file__).resolve().parent
 
-COMPILED: Final = HERE.parent / "build" / "compiled" / "venv" / "bin" / "python"
 # As bin/kafka-server-start.sh starts it.
 STOCK_JVM: Final = (
     *("-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20"),
@@ -63,12 +63,15 @@ def _ottla_version() -> str:
     return f"{__version__}, Python {platform.python_version()}"
 
 
+@cache
+def _compiled_python() -> str:
+    print("the wheel with machine code is made of what is checked out here: some minutes")
+    subprocess.run(["make", "compiled"], cwd=HERE.parent, check=True, stdout=subprocess.DEVNULL)
+    return str(HERE.parent / "build" / "compiled" / "venv" / "bin" / "python")
+
+
 def _compiled(place: Path) -> BrokerProcess:
-    if not COMPILED.exists():
-        raise SystemExit(
-            f"no {COMPILED}: `make test-compiled` makes it, of what is checked out then"
-        )
-    return ottla(place, python=(str(COMPILED), "-I"))  # and no source tree of PYTHONPATH
+    return ottla(place, python=(_compiled_python(), "-I"))  # and no source tree of PYTHONPATH
 
 
 def _kafka(heap: str) -> Callable[[Path], BrokerProcess]:

@@ -19,9 +19,8 @@ class Deadlines(Generic[K]):
 
     def __init__(self) -> None:
         self._heap: list[tuple[int, int, K]] = []
-        self._standing: dict[
-            K, int
-        ] = {}  # the turn in which each was set: what else lies there fell
+        # The turn in which each key was set: whatever else of it lies in the heap does not stand.
+        self._standing: dict[K, int] = {}
         self._turn = 0  # breaks ties in the order of setting
 
     def set(self, key: K, at_ms: int) -> None:

@@ -1,12 +1,13 @@
 """Where received bytes go, and where one request ends: the receiving half of a connection.
 
 A frame is an int32 size and that many bytes. Bytes are received into one scratch buffer that all
-connections of a pool share; whole frames are read in place. Only what a read left unfinished is copied, into a
-buffer that belongs to the connection until the frame is whole. That buffer grows with the bytes that
-came, at most eightfold, and never with the size that was announced: a hostile length costs nothing.
+connections of a pool share; whole frames are read in place. Only what a read left unfinished is
+copied, into a buffer that belongs to the connection until the frame is whole. That buffer grows with
+the bytes that came, at most eightfold, and never with the size that was announced: a hostile length
+costs nothing.
 
-So frames, and all views into them, are valid until any connection of the pool asks for a buffer again,
-and a pool belongs to one thread.
+So frames, and all views into them, are valid until any connection of the pool asks for a buffer
+again, and a pool belongs to one thread.
 
 Elsewhere: what is in a frame, see `server.py` and `header.py`.
 """

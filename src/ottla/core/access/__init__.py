@@ -1,4 +1,4 @@
-"""Who may (ACLs), who is who (credentials), how fast (quotas).
+"""Who may (ACLs), who is who (credentials). How fast: `core/quota`.
 
 A room kept; nothing stands here yet.
 """

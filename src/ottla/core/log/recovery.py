@@ -117,12 +117,7 @@ class Recovery:
         self._find_segments()
         rebuild_epochs = not self._load_epochs()
         end_offset = self._settle_segments()
-        path = segment_path(self._directory, log_start, SNAPSHOT)
-        # A snapshot of just there knows more than the segments that are left.
-        carries = bool(self.segments) and end_offset < log_start
-        carries = carries and not is_good(self._disk, path, log_start)
-        if carries:
-            self._carry_producers(end_offset, log_start)
+        knows_producers = self._carry_producers(end_offset, log_start)
         if end_offset < log_start or not self.segments:
             end_offset = self._begin_at(log_start)
             rebuild_epochs = False
@@ -136,7 +131,7 @@ class Recovery:
         if not (probe.MUTANTS and probe.mutant("M08-epochs-beyond-end")):
             self.epochs.truncate_to(end_offset)
         self.epochs.truncate_prefix(start_offset)
-        if not carries:
+        if not knows_producers:
             self._load_producers(end_offset)
         return end_offset
 
@@ -487,16 +482,22 @@ class Recovery:
                 if isinstance(entry, Batch):
                     self._turns.note(entry)
 
-    def _carry_producers(self, end_offset: int, log_start: int) -> None:
-        """What is known of producers goes on where an empty log begins: they may still send again
-        what was deleted. It is written down before the segments go that tell it."""
+    def _carry_producers(self, end_offset: int, log_start: int) -> bool:
+        """Where all segments end before the log's start, what they tell of producers goes on there:
+        they may still send again what was deleted. It is written down before the segments go.
+
+        False: there is nothing to carry, or a snapshot at the start, which knows more than they do.
+        """
+        path = segment_path(self._directory, log_start, SNAPSHOT)
+        if not self.segments or end_offset >= log_start or is_good(self._disk, path, log_start):
+            return False
         self._load_producers(end_offset)
         self.producers.end_offset = log_start
-        path = segment_path(self._directory, log_start, SNAPSHOT)
         try:
             self._disk.write_whole(path, self.producers.encode())
         except OSError as error:
             log.warning("no producer snapshot", extra={"file": path, "error": str(error)})
+        return True
 
     def _load_producers(self, end_offset: int) -> None:
         offsets = snapshot_offsets(self._names)

@@ -167,6 +167,9 @@ class _Process:
         self._options = options_of(plan)
         self._consumer = Consumer(self._cluster, self._options)
         self._sought: dict[TopicPartition, tuple[int, int]] = {}
+        # Who needs longer for what it takes than it may stay away from its group never gets on.
+        in_time_s = self._options.poll_interval_ms_max / 2 / 1000
+        self._count_max = int(in_time_s / _RECORD_S) if plan.by_record else max(_RECORDS_MAX)
         self._listener = _Listener(self._consumer, plan.timeout_ms) if plan.listens else None
         self._resume_at_us: int | None = None
         self._has_found = False  # the last poll has: there may be more
@@ -217,7 +220,7 @@ class _Process:
             try:
                 if await self._do_asked():
                     break
-                count = self._chance.choice(_RECORDS_MAX)
+                count = min(self._chance.choice(_RECORDS_MAX), self._count_max)
                 found = await consumer.poll(_POLL_MS, count, advance=not self._plan.by_record)
                 self._has_found = bool(found)
                 await self._take(found)
@@ -246,25 +249,32 @@ class _Process:
             self._consumer.resume(self._consumer.paused())
             self._resume_at_us = None
         while self.asks:
-            ask = self.asks.popleft()
-            match ask.verb:
-                case Verb.LEAVE:
+            try:
+                if await self._do(self.asks[0]):
                     return True
-                case Verb.JOIN:
-                    self._subscribe(ask.topic.split("+"))
-                case Verb.PAUSE if ask.count:
-                    self._consumer.pause(self._consumer.assignment())
-                    self._resume_at_us = self._events.now_us + ask.wait_ms * 1000
-                case Verb.PAUSE:
-                    await asyncio.sleep(ask.wait_ms / 1000)
-                case Verb.COMMIT if self._plan.group and ask.count % 2:
-                    self._consumer.commit_nowait()
-                case Verb.COMMIT if self._plan.group:
-                    await self._consumer.commit(timeout_ms=self._plan.timeout_ms)
-                case Verb.SEEK if assigned := self.assigned():
-                    self._seek(assigned[ask.count % len(assigned)], 0)
-                case _:
-                    pass
+            finally:
+                self.asks.popleft()  # while it is at it, it is not at rest
+        return False
+
+    async def _do(self, ask: Ask) -> bool:
+        match ask.verb:
+            case Verb.LEAVE:
+                return True
+            case Verb.JOIN:
+                self._subscribe(ask.topic.split("+"))
+            case Verb.PAUSE if ask.count:
+                self._consumer.pause(self._consumer.assignment())
+                self._resume_at_us = self._events.now_us + ask.wait_ms * 1000
+            case Verb.PAUSE:
+                await asyncio.sleep(ask.wait_ms / 1000)
+            case Verb.COMMIT if self._plan.group and ask.count % 2:
+                self._consumer.commit_nowait()
+            case Verb.COMMIT if self._plan.group:
+                await self._consumer.commit(timeout_ms=self._plan.timeout_ms)
+            case Verb.SEEK if assigned := self.assigned():
+                self._seek(assigned[ask.count % len(assigned)], 0)
+            case _:
+                pass
         return False
 
     async def _take(self, found: Mapping[TopicPartition, Sequence[ConsumedRecord]]) -> None:
