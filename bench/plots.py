@@ -48,8 +48,9 @@ PLOTS: Final = (
         lines=PARTITIONS,
         why="""\
 The system calls are the same at every point: per request one append, and per turn of the loop a
-wait, a read and a write. What is left of a rise is memory: in turn means that of 5,000 partitions each
-is the one that was unused for longest, in the processor's caches and in the kernel's. With more
+wait, a read and a write. What is left of a rise is likely the processor's cache (virtual machines have
+no counters that would prove it): in turn means that each partition is the one that was unused for
+longest, with its log, its file and that file's last page. With more
 partitions than files that may be open (`OPEN_FILES_MAX`, or three tenths of what the process is
 allowed), every append opens a file and closes another: a fifth to a half more.\
 """,
@@ -61,7 +62,9 @@ allowed), every append opens a file and closes another: a fifth to a half more.\
         why="""\
 Five requests on one connection arrive in one read, and their answers leave in one write; on five
 connections there are five of each. That is the step from 1 to 10 connections with five in flight, and
-the only one: who is silent costs nothing, as the kernel names those who are not (epoll).\
+the only one in system calls, which are the same with 10 and with 1,000: who is silent costs nothing, as
+the kernel names those who are not (epoll). The rest of a rise, up to 100 and little beyond, is likely
+the processor's cache: each connection is the one that was silent for longest.\
 """,
     ),
     Plot(
@@ -79,9 +82,10 @@ go to the same one; those of many are spread over all fifty.\
         lines=LOG,
         why="""\
 Where a Produce goes does not depend on what is there. A Fetch that begins anywhere looks for its batch in
-the index of the segment, by halves, with a read of eight bytes per step: 4.8 reads of files per Fetch
-in 1 MB, 9.3 in 1 GB. It ends where segments do, and a reader that goes on where it ended has no such
-search at all: its place is remembered.\
+the index of the segment, by halves, of which the upper steps are remembered: 4.8 reads of files per
+Fetch in 1 MB, 5.9 in 1 GB (9.3 before they were). The search ends where segments do, and a reader that
+goes on where it ended has none: its place is remembered. What else there is of a rise is likely the
+processor's cache, which can hold a megabyte and not a gigabyte.\
 """,
     ),
     Plot(

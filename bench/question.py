@@ -24,6 +24,8 @@ from typing import Final
 
 import process
 from peer import PEERS, Peer
+from process import NotStarted
+from wire import Refused
 
 HERE: Final = Path(__file__).resolve().parent
 RESULTS: Final = HERE / "results"
@@ -36,6 +38,10 @@ Round = Callable[[], Answer]
 
 class Unanswerable(Exception):
     """This broker can't be asked that; the text says why."""
+
+
+FAILURES: Final = (NotStarted, Refused, ConnectionError, TimeoutError, ValueError)
+"""What may go wrong with a peer, which then has no figures. With Ottla it ends the run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +89,8 @@ def run(
                 asked[name] = stack.enter_context(question.prepare(peer, place))
             except Unanswerable as reason:
                 refused[name] = str(reason)
+            except FAILURES as reason:
+                refused[name] = _failed(name, reason)
         for number in range(question.warm_up + rounds):
             for name, ask in asked.items():
                 if name in refused:
@@ -91,6 +99,9 @@ def run(
                     answer = ask()
                 except Unanswerable as reason:
                     refused[name] = str(reason)
+                    continue
+                except FAILURES as reason:
+                    refused[name] = _failed(name, reason)
                     continue
                 if number >= question.warm_up:
                     kept[name].append(answer)
@@ -179,6 +190,13 @@ def main(*questions: Question) -> None:
                 RESULTS.mkdir(exist_ok=True)
                 text = json.dumps(result, indent=1, ensure_ascii=False)
                 (RESULTS / f"{question.name}.json").write_text(text + "\n")
+
+
+def _failed(name: str, reason: Exception) -> str:
+    """What the page says of a peer that broke down."""
+    if name == "ottla":
+        raise reason
+    return f"it failed ({(str(reason).splitlines() or [''])[0]})"
 
 
 def _busy_seconds() -> float:

@@ -41,6 +41,10 @@ WRITABLE_SECONDS_MAX: Final = 600
 ALL: Final = -1
 
 
+class Refused(Exception):
+    """A broker did not do what it was asked; the text says what."""
+
+
 def frame(api_key: int, version: int, message: Message) -> bytes:
     api = APIS[api_key]
     chunks = encode_request(api, version, 1, "bench", api.encode_request(message, version))
@@ -141,7 +145,7 @@ def create_topics(
     answer = ask(connection, CREATE_TOPICS, 7, request)
     for topic in answer.topics:  # type: ignore[attr-defined]
         if topic.error_code:
-            raise SystemExit(f"{topic.name}: error {topic.error_code} {topic.error_message}")
+            raise Refused(f"{topic.name}: error {topic.error_code} {topic.error_message}")
 
 
 def make_topic(connection: socket.socket, name: str, **configs: str) -> int:
@@ -173,7 +177,7 @@ def wait_until_writable(connection: socket.socket, name: str, partition: int = 0
         if not row.error_code:
             return int(row.base_offset) + 1
         if time.monotonic() > deadline:
-            raise SystemExit(f"{name}-{partition} takes no records: error {row.error_code}")
+            raise Refused(f"{name}-{partition} takes no records: error {row.error_code}")
         time.sleep(0.02)
 
 

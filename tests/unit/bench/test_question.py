@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from peer import Peer
 from question import Figure, Question, Round, Unanswerable, _autogroup_niceness, run
 
@@ -22,6 +23,7 @@ class Asked:
         self.order: list[str] = []
         self.unprepared: set[str] = set()
         self.gives_up_at: dict[str, int] = {}
+        self.breaks_at: dict[str, int] = {}
         self.question = Question(
             name="counted",
             title="Counted",
@@ -45,6 +47,8 @@ class Asked:
             number += 1
             if self.gives_up_at.get(peer.title) == number:
                 raise Unanswerable("no more")
+            if self.breaks_at.get(peer.title) == number:
+                raise ValueError("an unexpected answer")
             return {"number": number}
 
         yield once
@@ -75,6 +79,21 @@ def test_who_cannot_be_asked_says_why_and_the_others_are() -> None:
     assert "rounds" not in peers["b"]
     assert peers["c"]["rounds"] == [{"number": 1}, {"number": 2}, {"number": 3}]
     assert asked.order.count("b") == 2
+
+
+def test_a_peer_that_breaks_down_costs_only_its_own_answers() -> None:
+    asked = Asked()
+    asked.breaks_at = {"b": 2}
+    peers = asked.run("a", "b")
+    assert peers["b"]["refused"] == "it failed (an unexpected answer)"
+    assert len(peers["a"]["rounds"]) == 3  # type: ignore[arg-type]
+
+
+def test_ottla_breaking_down_ends_the_run() -> None:
+    asked = Asked()
+    asked.breaks_at = {"ottla": 1}
+    with pytest.raises(ValueError, match="unexpected"):
+        asked.run("ottla", "b")
 
 
 def test_a_session_without_an_autogroup_stands_as_others_do(tmp_path: Path) -> None:

@@ -16,12 +16,15 @@ from ottla.core.port import Disk, File
 BLOCK_BYTES: Final = 4096
 """Read at once, and held back at most."""
 
+_FIRSTS_MAX: Final = 64
+"""First entries of blocks that are kept: the upper six steps of a search by halves."""
+
 
 @final
 class EntryFile:
     """`count` entries of `entry_bytes` each; the file is opened when it is first needed."""
 
-    __slots__ = ("_block", "_block_at", "_file", "_stored", "_waiting", "entry_bytes")
+    __slots__ = ("_block", "_block_at", "_file", "_firsts", "_stored", "_waiting", "entry_bytes")
 
     def __init__(self, disk: Disk, path: str, entry_bytes: int) -> None:
         self.entry_bytes = entry_bytes
@@ -30,6 +33,7 @@ class EntryFile:
         self._waiting = bytearray()
         self._block = b""
         self._block_at: int = 0
+        self._firsts: dict[int, bytes] = {}  # by the number of their block
 
     @property
     def count(self) -> int:
@@ -70,6 +74,7 @@ class EntryFile:
         self._stored = count
         self._waiting.clear()
         self._block = b""
+        self._firsts.clear()
 
     def entry(self, slot: int) -> bytes:
         size = self.entry_bytes
@@ -109,9 +114,14 @@ class EntryFile:
         size = self.entry_bytes
         per_block = BLOCK_BYTES // size
         low, high = 0, (self._stored + per_block - 1) // per_block
+        firsts = self._firsts
         while low < high:
             middle = (low + high) >> 1
-            first = self._file.read(middle * per_block * size, size)
+            first = firsts.get(middle)
+            if first is None:
+                first = self._file.read(middle * per_block * size, size)
+                if len(firsts) < _FIRSTS_MAX:
+                    firsts[middle] = first
             if key.unpack_from(first)[0] <= target:
                 low = middle + 1
             else:

@@ -7,7 +7,7 @@ import pytest
 
 from ottla.core.log.offset_index import OffsetIndex
 from ottla.core.log.time_index import TimeIndex
-from tests.unit.fakes.disk import MemoryDisk
+from tests.unit.fakes.disk import MemoryDisk, MemoryFile
 
 BASE = 1_000
 
@@ -60,6 +60,30 @@ def test_an_index_is_the_same_after_cutting_and_growing_again() -> None:
     again = OffsetIndex(disk, "x.index", BASE)
     assert again.load(1 << 40)
     assert [again.entry(slot) for slot in range(again.count)] == kept
+
+
+def test_a_second_search_reads_only_the_block_that_has_the_entry(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    index = OffsetIndex(MemoryDisk(), "x.index", BASE)
+    for at in range(20_000):
+        index.append(BASE + at, 5_000 * (at + 1))
+    index.write_out()
+    offsets = [Random(1).randrange(BASE, BASE + 20_000) for _ in range(2)] + [BASE + 9_000]
+    for offset in offsets:
+        index.position_at_most(offset)
+    sizes: list[int] = []
+    read = MemoryFile.read
+
+    def counted(file: MemoryFile, position: int, size_bytes: int) -> bytes:
+        sizes.append(size_bytes)
+        return read(file, position, size_bytes)
+
+    monkeypatch.setattr(MemoryFile, "read", counted)
+    for offset in offsets:
+        index.position_at_most(offset)
+    assert [size for size in sizes if size == 8] == []
+    assert len(sizes) <= len(offsets)
 
 
 def test_a_time_index_grows_by_time_only() -> None:
