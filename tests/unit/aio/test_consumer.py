@@ -464,10 +464,10 @@ def test_who_does_not_poll_has_lost_its_partitions_and_joins_again(tmp_path: Pat
             await until(lambda: consumer.group_metadata().generation_id == -1)
             with pytest.raises(CommitFailed):
                 await consumer.commit()
-            assert diary.told == [("assigned", [0])]
+            before = len(diary.told)  # a machine that is busy may have been too slow before
+            assert diary.told[-1] == ("assigned", [0]), "nobody is told but by a poll"
             assert len(await values(consumer, 2)) == 2
-            # A machine that is busy may be too slow once more.
-            assert [what for what, _ in diary.told][:3] == ["assigned", "lost", "assigned"]
+            assert [what for what, _ in diary.told][before : before + 2] == ["lost", "assigned"]
 
     in_world(tmp_path, scenario)
 
