@@ -1,5 +1,6 @@
 """What one connection may do to the others: each test is a defect that an attack found."""
 
+import socket
 import struct
 
 import pytest
@@ -130,6 +131,22 @@ def test_the_kernel_holds_a_bounded_part_of_what_a_peer_does_not_read() -> None:
     [bound] = bind(listener())
     with bound:
         assert bound.getsockopt(6, _UNSENT) == UNSENT_BYTES_MAX
+
+
+def test_a_send_buffer_that_grows_stays_below_that_bound() -> None:
+    send_buffer_bytes = broker_settings({}).connections.send_buffer_bytes
+    [bound] = bind(listener(), send_buffer_bytes=send_buffer_bytes)
+    with bound, socket.socket() as peer:
+        bound.listen()
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        peer.connect(bound.getsockname())
+        ours, _ = bound.accept()
+        taken_bytes = 0
+        with ours, pytest.raises(BlockingIOError):
+            ours.setblocking(False)
+            while True:
+                taken_bytes += ours.send(bytes(1024 * 1024))
+        assert taken_bytes < UNSENT_BYTES_MAX + 128 * 1024
 
 
 def test_a_burst_of_newcomers_finds_room_in_the_queue() -> None:
