@@ -73,6 +73,10 @@ UNSENT_BYTES_MAX: Final = 256 * 1024
 FETCH_ANSWERS_BYTES_MAX: Final = 256 * 1024 * 1024
 """Unsent answers of all connections: a thousand stalled consumers must not fill the memory."""
 
+TESTED_BYTES_MAX: Final = 1024 * 1024 + 4 * 1024
+"""Read at once to be tested, and kept from then until it is sent, by all answers together: what a consumer
+asks of a partition if nobody told it otherwise, or one batch that is as large as a batch may be then."""
+
 ACCEPTS_PER_TURN_MAX: Final = 20
 """New connections in one turn of the loop: a storm must not starve those that are served."""
 

@@ -66,6 +66,7 @@ from ottla.core.metadata.reach import Reach
 from ottla.core.port import Disk, Entropy, Stopwatch
 from ottla.core.quota.quotas import Quotas
 from ottla.core.replica.fetch_session import Sessions
+from ottla.core.replica.heads import Heads
 from ottla.core.replica.log_dirs import GivenDir, LogDirs
 from ottla.core.replica.table import ReplicaTable
 from ottla.core.shard.shards import Shards
@@ -230,7 +231,7 @@ def _routes(
             fetch.VERSIONS,
             FetchRequest,
             fetch.HandleFetch(
-                replicas, sessions, waiting, settings.fetch.response_bytes_max, quotas
+                replicas, sessions, waiting, settings.fetch.response_bytes_max, quotas, Heads()
             ),
         ),
         Route(

@@ -92,19 +92,28 @@ class Disk(Protocol):
 
 @final
 class FileSlice:
-    """A stretch of a file that a reply carries: the core says which bytes, the shell moves them."""
+    """A stretch of a file that a reply carries: the core says which bytes, the shell moves them.
 
-    __slots__ = ("file", "position", "size_bytes")
+    `head`: what it begins with, while it is still held from being tested: what leaves at once is not
+    read twice. Empty: nothing is held.
+    """
 
-    def __init__(self, file: File, position: int, size_bytes: int) -> None:
+    __slots__ = ("file", "head", "position", "size_bytes")
+
+    def __init__(
+        self, file: File, position: int, size_bytes: int, head: bytes | memoryview = b""
+    ) -> None:
         self.file = file
         self.position = position
         self.size_bytes = size_bytes
+        self.head = head
 
     def __len__(self) -> int:
         return self.size_bytes
 
     def read(self) -> bytes:
+        if len(self.head) == self.size_bytes:
+            return bytes(self.head)
         return self.file.read(self.position, self.size_bytes)
 
 

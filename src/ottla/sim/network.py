@@ -130,7 +130,7 @@ class Connection:
         if not self.node_open or self.mute_down or not chunks:
             return
         if self._lazy:
-            self._events.at(self._down_us(), self._reach_client_lazily, chunks)
+            self._events.at(self._down_us(), self._reach_client_lazily, _headless(chunks))
             return
         data = _joined(chunks)
         if data is None:
@@ -224,6 +224,14 @@ class Connection:
         at_us = max(self._events.now_us, wire.down_free_us) + wire.delay_us()
         self._down_last_us = at_us = max(at_us, self._down_last_us + 1)
         return at_us
+
+
+def _headless(chunks: list[Payload]) -> list[Payload]:
+    """As they are when others have been read for since."""
+    return [
+        FileSlice(one.file, one.position, one.size_bytes) if isinstance(one, FileSlice) else one
+        for one in chunks
+    ]
 
 
 def _joined(chunks: list[Payload]) -> bytes | None:

@@ -146,6 +146,37 @@ def test_answers_from_files_arrive_whole_and_in_place(run: Run, tmp_path: Path) 
     disk.close()
 
 
+@pytest.mark.parametrize("is_lean", [False, True])
+def test_what_was_kept_from_being_tested_is_not_read_again(
+    run: Run, tmp_path: Path, is_lean: bool
+) -> None:
+    """But where all together hold too much it is: a slow reader would hold all of it."""
+    disk = RealDisk(str(tmp_path), descriptors_max=4)
+    file = disk.open("a")
+    file.append([b"f" * 3_000_000])
+    head = memoryview(b"h" * (1024 * 1024))
+
+    async def scenario() -> None:
+        async with serving() as world:
+            if is_lean:
+                world.server.held_bytes = FETCH_ANSWERS_BYTES_MAX + 1  # as if others held it
+            world.on_call = lambda call: world.server.answer(
+                call,
+                fetched(
+                    FileSlice(file, 0, len(head), head), FileSlice(file, 0, 2_000_000, head[:9])
+                ),
+            )
+            client = await Client.connected(world.port)
+            await client.send(fetch_request(3))
+            kept = b"f" * len(head) if is_lean else head
+            expected = fetched(kept, b"h" * 9 + b"f" * 1_999_991)
+            assert await client.response() == (3, joined(APIS[FETCH].encode_response(expected, 4)))
+            client.close()
+
+    run(scenario)
+    disk.close()
+
+
 def test_a_reader_that_does_not_read_holds_a_piece_and_not_its_answer(
     run: Run, tmp_path: Path
 ) -> None:

@@ -20,8 +20,10 @@ from typing import Final, TypeAlias, final
 
 from ottla import probe
 from ottla.core.effect import Effect, Reply
+from ottla.core.port import FileSlice
 from ottla.core.quota.quotas import Quotas
 from ottla.core.replica.fetch_session import Asked, Interest, Sessions, rotate
+from ottla.core.replica.heads import Heads
 from ottla.core.replica.leader import CONSUMER, Leader
 from ottla.core.replica.old_reader import MAGIC_2_SINCE, OldReader, Read
 from ottla.core.replica.table import ReplicaTable
@@ -66,6 +68,7 @@ class HandleFetch:
     waiting: WaitList
     bytes_max: int
     quotas: Quotas
+    heads: Heads
 
     def __call__(self, now_ms: int, call: Call, request: FetchRequest) -> list[Effect]:
         replica_id = request.replica_id
@@ -267,6 +270,8 @@ class AwaitingBytes:
                     urgent = True
                     continue
                 records = found
+                if isinstance(found, FileSlice):
+                    self._handler.heads.keep(found)
             if known and not records:
                 continue
             row = self._row(leader, interest, end, records)

@@ -478,7 +478,7 @@ class Log:
         if sound.limit <= position or sound.next_offset > end:
             return None
         self._remember(sound.next_offset, segment.base_offset, sound.limit)
-        return FileSlice(segment.file, position, sound.limit - position)
+        return FileSlice(segment.file, position, sound.limit - position, sound.head)
 
     def _inspected(self, at: int, position: int, start: int, limit: int) -> Sound:
         """How far what is about to be served is what was appended. CorruptSegment: not at all."""

@@ -19,6 +19,7 @@ from typing import Final, final
 from ottla.core.log.corrupt import CorruptSegment
 from ottla.core.log.epoch_history import EpochHistory
 from ottla.core.log.segment import Entry, Segment
+from ottla.limits import TESTED_BYTES_MAX
 from ottla.record.batch import CRC_FROM, HEADER_BYTES, LOG_OVERHEAD_BYTES, Batch, crc_is_right
 from ottla.record.crc import crc32c
 from ottla.record.legacy import entry_crc_is_right
@@ -29,9 +30,6 @@ BATCHES_MAX: Final = 2_000
 BYTES_MAX: Final = 4 * 1024 * 1024
 """The same in bytes: a thousand consumers that ask 50 MiB each must not stop the rest for seconds. A
 batch that reaches beyond it is still served whole."""
-
-_BLOCK_BYTES: Final = 128 * 1024
-"""Read at once: it still is in the processor's cache when the checksum is computed."""
 
 # Base offset, length, leader epoch, magic, checksum, last offset delta.
 _FRONT: Final = Struct(">qiibI2xi")
@@ -45,14 +43,24 @@ def is_sound(entry: Entry) -> bool:
 
 @final
 class Sound:
-    """`damage` None: all up to `limit`, where `next_offset` begins. Else `limit` is before it."""
+    """`damage` None: all up to `limit`, where `next_offset` begins. Else `limit` is before it.
 
-    __slots__ = ("damage", "limit", "next_offset")
+    `head`: what was tested first, as it was read.
+    """
 
-    def __init__(self, limit: int, next_offset: int, damage: CorruptSegment | None) -> None:
+    __slots__ = ("damage", "head", "limit", "next_offset")
+
+    def __init__(
+        self,
+        limit: int,
+        next_offset: int,
+        damage: CorruptSegment | None,
+        head: bytes | memoryview = b"",
+    ) -> None:
         self.limit = limit
         self.next_offset = next_offset
         self.damage = damage
+        self.head = head
 
 
 @final
@@ -99,20 +107,27 @@ class Inspection:
         file = self._segment.file
         position = self._first_position
         enough = position + BYTES_MAX
+        head: bytes | memoryview = b""
         try:
             while position < limit and position < enough and self._left:
-                block = file.read(position, min(_BLOCK_BYTES, limit - position))
-                passed_bytes = self._block(block, position, len(block)) or self._single(
-                    position, limit
-                )
+                left_bytes = limit - position
+                # And the front of what follows, for `_look_around`.
+                block = file.read(position, min(TESTED_BYTES_MAX, left_bytes) + _FRONT.size)
+                passed_bytes = self._block(block, position, min(len(block), left_bytes))
+                behind = block[passed_bytes : passed_bytes + _FRONT.size]
+                if position == self._first_position and 2 * passed_bytes >= len(block):
+                    head = memoryview(block)[:passed_bytes]  # else too much would be kept with it
+                if not passed_bytes:
+                    passed_bytes = self._single(position, limit)
+                    behind = b""
                 if passed_bytes == 0:
                     break
                 position += passed_bytes
             if position > self._first_position:
-                self._look_around(position)
+                self._look_around(position, behind)
         except CorruptSegment as damage:
             return self._before(damage)
-        return Sound(position, self._expected, None)
+        return Sound(position, self._expected, None, head)
 
     def _before(self, damage: CorruptSegment) -> Sound:
         """Serve what stands before the damage."""
@@ -218,12 +233,14 @@ class Inspection:
         self._expected = following
         self._left -= 1
 
-    def _look_around(self, position: int) -> None:
-        """Hold the stretch against what stands after it, and, where it has gaps, before it."""
+    def _look_around(self, position: int, front: bytes) -> None:
+        """Hold the stretch against what stands after it, and, where it has gaps, before it. `front`: what
+        is at `position`, or a part of it."""
         segment = self._segment
         after = self._end_offset
         if position < segment.size_bytes:
-            front = segment.file.read(position, _FRONT.size)
+            if len(front) < _FRONT.size:
+                front = segment.file.read(position, _FRONT.size)
             if len(front) < _FRONT.size or front[16] != 2:
                 return
             after = int.from_bytes(front[:8], "big", signed=True)

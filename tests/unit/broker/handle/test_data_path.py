@@ -10,6 +10,7 @@ from ottla.broker.handle import fetch, produce
 from ottla.broker.handle.fetch import HandleFetch
 from ottla.broker.handle.produce import HandleProduce
 from ottla.core.effect import Effect, Flush, Reply
+from ottla.core.replica.heads import Heads
 from ottla.errors import ErrorCode
 from ottla.record.batch import batches_untrusted
 from ottla.record.record import records_untrusted
@@ -32,7 +33,7 @@ class World:
         self.topic_id = self.house.create("t", PARTITIONS, {"internal.segment.bytes": "600"})
         self.handle_produce = HandleProduce(self.house.table, self.house.waiting)
         self.handle_fetch = HandleFetch(
-            self.house.table, self.house.sessions, self.house.waiting, 1 << 20, no_quotas()
+            self.house.table, self.house.sessions, self.house.waiting, 1 << 20, no_quotas(), Heads()
         )
         self.flushes: list[Flush] = []
         self.appended: list[list[bytes]] = [[] for _ in range(PARTITIONS)]

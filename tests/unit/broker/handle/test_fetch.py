@@ -12,6 +12,7 @@ from ottla.core.log.log import Log
 from ottla.core.log.segment import Segment
 from ottla.core.port import FileSlice
 from ottla.core.replica.fetch_session import TOPIC_IDS_SINCE
+from ottla.core.replica.heads import Heads
 from ottla.core.replica.old_reader import MAGIC_2_SINCE
 from ottla.errors import ErrorCode
 from ottla.record.batch import batches_untrusted
@@ -105,6 +106,7 @@ def ask(
         house.waiting,
         house.settings.fetch.response_bytes_max,
         no_quotas(),
+        Heads(),
     )
     return handle(house.now_ms, house.call(fetch.API_KEY, version), request)
 

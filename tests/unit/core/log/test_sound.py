@@ -8,6 +8,7 @@ import pytest
 from ottla.core.log.corrupt import CorruptSegment
 from ottla.core.log.log import Log, Shutdown
 from ottla.core.log.sound import BATCHES_MAX
+from ottla.core.port import File, FileSlice
 from ottla.record.batch import batches_untrusted, header_untrusted
 from tests.unit.core.log.building import (
     NOW_MS,
@@ -69,6 +70,42 @@ def judge(log: Log, whole: list[bytes], damaged: int | None) -> int:
             assert served == whole[number : number + len(served)], f"from offset {start}"
             assert damaged is None or not number <= damaged < number + len(served)
     return refused
+
+
+def test_a_slice_has_the_bytes_that_were_tested() -> None:
+    _, log = written()
+    for start in range(0, log.end_offset, 7):
+        for size_bytes in (1, 700, 3_000, 100_000):
+            piece = log.slice(start, log.end_offset, size_bytes, at_least_one=True)
+            assert piece is not None
+            assert piece.head == piece.file.read(piece.position, piece.size_bytes)
+            assert piece.read() == piece.head
+
+
+def test_a_slice_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And what stands behind it is looked at in the same read."""
+    _, log = written()
+    first = log.slice(0, log.end_offset, 3_000, at_least_one=True)
+    assert first is not None
+    reads: list[tuple[int, int]] = []
+    file = type(first.file)
+    really_read = file.read
+
+    def counted(self: File, position: int, size_bytes: int) -> bytes:
+        reads.append((position, size_bytes))
+        return really_read(self, position, size_bytes)
+
+    monkeypatch.setattr(file, "read", counted)
+    piece = log.slice(*following(first), 3_000, at_least_one=True)
+    assert piece is not None
+    assert piece.position == first.size_bytes
+    assert [position for position, _ in reads if position == piece.position] == [piece.position]
+    assert piece.size_bytes < max(size for _, size in reads) < piece.size_bytes + 61
+
+
+def following(piece: FileSlice) -> tuple[int, int]:
+    *_, last = batches_untrusted(piece.read())
+    return last.next_offset, 1 << 40
 
 
 def segments_of(disk: MemoryDisk) -> list[str]:
