@@ -401,7 +401,7 @@ class Connection(asyncio.BufferedProtocol):
                 chunks.append(piece)
                 size_bytes += len(piece)
             else:
-                assert isinstance(chunk, bytes | memoryview), type(chunk)
+                assert isinstance(chunk, (bytes, memoryview)), type(chunk)
                 outbox.popleft()
                 chunks.append(chunk)
                 size_bytes += len(chunk)
