@@ -38,6 +38,9 @@ machine does is in the way too, and what it did is said below each table. Trust 
   once in a heap of 256 MB. It is measured warm, after the rounds named as dropped; its first round is there to unfold.
 - **librdkafka's mock** and **kfake** (franz-go's) are brokers for tests: in C and in Go, in memory, without files, the mock without
   checksums and with the newest 5 MB of a partition only. They are here as a floor, not as what Ottla is used instead of.
+
+What the rows consist of in which Ottla is behind, what was tried and what would be needed: [where the time
+goes](docs/reference/where-the-time-goes.md).
 """
 
 
