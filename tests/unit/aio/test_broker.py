@@ -520,7 +520,7 @@ def test_connections_stay_within_the_limit_of_open_files(
     async def scenario() -> None:
         broker = broker_of(tmp_path, ScriptedNode())
         await broker.start()
-        assert "is 100: at most 55 connections, not 10000" in caplog.text
+        assert "is 100: at most 50 connections, not 10000" in caplog.text
         await broker.stop()
 
     run(scenario)
