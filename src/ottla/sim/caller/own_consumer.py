@@ -373,6 +373,9 @@ def options_of(plan: ClientPlan) -> ConsumerOptions:
         partition_fetch_bytes_max=plan.batch_bytes or 1_048_576,
         poll_interval_ms_max=plan.rebalance_ms or 300_000,
         session_timeout_ms=plan.session_ms or 45_000,
-        heartbeat_interval_ms=min(1_000, (plan.session_ms or 45_000) // 4),
+        # Who hears of a rebalance only when it is over is never in the group for long.
+        heartbeat_interval_ms=min(
+            1_000, (plan.session_ms or 45_000) // 4, (plan.rebalance_ms or 4_000) // 4
+        ),
         allow_auto_create=False,
     )

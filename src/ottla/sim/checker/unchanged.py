@@ -41,12 +41,10 @@ def _whole(ledger: Ledger, story: Story, sight: Sight) -> Iterator[Violation]:
 
 
 def _moved(ledger: Ledger, story: Story, sight: Sight) -> Iterator[Violation]:
-    """No checksum covers a base offset, but the batches around it tell a single flip. In a compacted
-    log they may be gone, as those that were between them are."""
-    twice_us = ledger.struck_twice_us(story)
-    if ledger.struck_us(story) is None or story.is_compacted or not sight.batch.crc_is_right:
+    untold_us = _untold_us(ledger, story)
+    if ledger.struck_us(story) is None or not sight.batch.crc_is_right:
         return
-    if twice_us is not None and twice_us <= sight.first.ended_us:
+    if untold_us is not None and untold_us <= sight.first.ended_us:
         return
     if _was_moved(ledger, sight.batch):
         offset = sight.batch.base_offset
@@ -104,13 +102,14 @@ def _conflict(ledger: Ledger, story: Story, one: Sight, other: Sight) -> str:
         return ""
     if one.first.ended_us > other.first.ended_us:
         one, other = other, one
-    twice_us = ledger.struck_twice_us(story)
-    if twice_us is not None and twice_us <= max(one.last.ended_us, other.last.ended_us):
+    untold_us = _untold_us(ledger, story)
+    if untold_us is not None and untold_us <= max(one.last.ended_us, other.last.ended_us):
         is_apart = one.batch.base_offset != other.batch.base_offset
-        if is_apart or _was_moved(ledger, one.batch) or _was_moved(ledger, other.batch):
-            return (
-                ""  # no checksum covers a base offset: one flip moved it, another what would tell
-            )
+        is_empty = not (
+            one.batch.records and other.batch.records
+        )  # compaction left nothing to tell by
+        if is_apart or is_empty or _was_moved(ledger, one.batch) or _was_moved(ledger, other.batch):
+            return ""
     offset = max(one.batch.base_offset, other.batch.base_offset)
     if one.last.asked_us > other.first.ended_us:
         return "another batch was read there in between"
@@ -125,6 +124,15 @@ def _conflict(ledger: Ledger, story: Story, one: Sight, other: Sight) -> str:
             f"before was of epoch {one.batch.leader_epoch}"
         )
     return ""
+
+
+def _untold_us(ledger: Ledger, story: Story) -> int | None:
+    """Since when a batch may stand at another offset without anybody being able to tell; None: never.
+
+    No checksum covers a base offset, but the batches around it tell a single flip. Another flip may
+    take what tells it; in a compacted log what was between the batches is gone anyway.
+    """
+    return ledger.struck_us(story) if story.is_compacted else ledger.struck_twice_us(story)
 
 
 def _was_moved(ledger: Ledger, batch: ReadBatch) -> bool:
