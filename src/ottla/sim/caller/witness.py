@@ -68,6 +68,7 @@ class Witness:
         self._session: dict[_Key, int] = {}
         self._last_reads: dict[TopicPartition, Read] = {}
         self._reads_before: dict[TopicPartition, Read] = {}
+        self._unknown: set[TopicPartition] = set()  # nobody can say where to begin there
         self._beats = 0
         self.joins = 0
         self.member_id = ""
@@ -84,7 +85,7 @@ class Witness:
         if read is None or read.outcome is Outcome.OPEN:
             read = self._reads_before.get(place)
         if read is None or read.outcome is Outcome.INFO:
-            return False
+            return place in self._unknown
         return read.error in _DAMAGED or (read.outcome is Outcome.OK and not read.batches)
 
     def doubt(self) -> None:
@@ -92,6 +93,7 @@ class Witness:
         self._beats = 0
         self._last_reads.clear()
         self._reads_before.clear()
+        self._unknown.clear()
 
     def hears(self, connection: int) -> "Overheard":
         return Overheard(self._number, connection, self._events, self._history, self._asked)
@@ -238,6 +240,8 @@ class Witness:
             for topic in [] if answer is None else answer.topics:
                 for part in topic.partitions:
                     op = ops[topic.name, part.partition_index]
+                    if part.error_code in _DAMAGED:
+                        self._unknown.add(TopicPartition(topic.name, part.partition_index))
                     op.offset, op.found_ms = part.offset, part.timestamp
                     outcome = Outcome.OK if part.error_code == ErrorCode.NONE else Outcome.FAIL
                     op.end(self._events.now_us, outcome, part.error_code)
