@@ -134,7 +134,7 @@ def test_when_time_is_over_the_answer_is_what_it_is() -> None:
 
     async def work() -> None:
         async with script.broker as broker:
-            admin = await admin_of(broker, api_ms_max=30)
+            admin = await admin_of(broker, api_ms_max=200)
             found = await admin.controller(REQUEST, DeleteTopicsResponse)
             assert list(error_codes(found)) == [ErrorCode.NOT_CONTROLLER]
             await admin.client.close()
@@ -189,7 +189,7 @@ def test_a_missing_broker_is_told_with_the_reason() -> None:
             gone = broker.address
         admin = Admin(Client(ConnectionOptions(bootstrap=(gone,))))
         with pytest.raises(Unreachable, match="connection refused"):
-            await admin.reach(50)
+            await admin.reach(500)
         await admin.client.close()
 
     Script(0).run(work())
