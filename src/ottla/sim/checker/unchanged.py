@@ -105,9 +105,8 @@ def _conflict(ledger: Ledger, story: Story, one: Sight, other: Sight) -> str:
     untold_us = _untold_us(ledger, story)
     if untold_us is not None and untold_us <= max(one.last.ended_us, other.last.ended_us):
         is_apart = one.batch.base_offset != other.batch.base_offset
-        is_empty = not (
-            one.batch.records and other.batch.records
-        )  # compaction left nothing to tell by
+        # Where compaction left no record of a batch, nothing tells where it belongs.
+        is_empty = not (one.batch.records and other.batch.records)
         if is_apart or is_empty or _was_moved(ledger, one.batch) or _was_moved(ledger, other.batch):
             return ""
     offset = max(one.batch.base_offset, other.batch.base_offset)
