@@ -81,6 +81,7 @@ class Inspection:
         "_last_position",
         "_left",
         "_segment",
+        "_start",
     )
 
     def __init__(
@@ -93,6 +94,7 @@ class Inspection:
         self._epochs = epochs
         self._epoch = -1
         self._epoch_until = -1
+        self._start = start
         self._expected = start
         self._first_position = position
         self._first_base = -1
@@ -278,6 +280,9 @@ class Inspection:
             raise self._damage(
                 self._first_position, f"the batch before it, at {position}, is damaged"
             )
+        if self._first_base > self._start < entry.next_offset:
+            # A length that is damaged has led here, past what was asked for.
+            raise self._damage(self._first_position, f"offset {self._start} stands before it")
         if entry.next_offset > self._first_base:
             raise self._damage(self._first_position, f"offset {self._first_base} is out of order")
 

@@ -297,3 +297,18 @@ def test_the_epoch_of_a_batch_is_tested_though_the_log_begins_inside_it() -> Non
     again = open_log(flipped(disk, path, 14, 3), recovery_point=log.end_offset, log_start=2)
     with pytest.raises(CorruptSegment, match="leader epoch"):
         again.slice(2, log.end_offset, 1_000, at_least_one=True)
+
+
+def test_a_length_that_leads_past_sound_batches_hides_none_of_them() -> None:
+    value = b"v" * (256 - len(batch_bytes(value=b"v" * 128)) + 128)
+    assert len(batch_bytes(value=value)) == 256
+    disk = MemoryDisk(NOW_MS)
+    settings = replace(SETTINGS, segment_bytes=1_000_000, index_interval_bytes=2_000)
+    log = open_log(disk, settings=settings)
+    for _ in range(300):
+        append(log, batch_bytes(value=value))
+    whole, path = contents(log), segments_of(disk)[0]
+    log.close(NOW_MS)
+    # The third batch claims to be larger by 64 KiB: where it would end, a sound one begins.
+    twin = flipped(disk, path, 2 * 256 + 9, 0)
+    assert judge(open_log(twin, settings=settings, shutdown=Shutdown.CLEAN), whole, 2) == 0
