@@ -3,15 +3,14 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import repeat
 from pathlib import Path
 from typing import Final
 
-from fetch import BATCHES, RECORDS, SIZES
-from load import cost, drive
+from fetch import BATCH, BATCHES, SIZES, figures, fill
+from load import cost
 from peer import Peer
-from question import Answer, Figure, Question, Round, Unanswerable, main
-from wire import batch_of, fetch_frame, fetched, make_topic, produce_frame, produced
+from question import Answer, Question, Round, Unanswerable, main
+from wire import fetched
 
 TOPIC: Final = "cold"
 FROM_DISK_MIN: Final = 0.9
@@ -20,33 +19,21 @@ FROM_DISK_MIN: Final = 0.9
 
 @contextmanager
 def prepare(peer: Peer, place: Path) -> Iterator[Round]:
-    if peer.title in ("librdkafka's mock", "kfake"):
-        raise Unanswerable("it keeps its records in memory")
     with peer.running(place) as process, process.connect() as connection:
-        begin = make_topic(connection, TOPIC)
-        batch = batch_of([b"x" * 1_000] * RECORDS)
-        request = produce_frame(TOPIC, 0, batch)
-        drive(connection, repeat(request, BATCHES), in_flight=5, begins=produced(TOPIC))
+        frames = fill(connection, TOPIC)
         segments = sorted(place.glob(f"data/{TOPIC}-0/*"))
         assert segments, "the data is elsewhere"
 
         def once() -> Answer:
             answer: dict[str, float] = {}
             for size in SIZES:
-                bytes_each = size.batches * len(batch)
-                offsets = range(0, BATCHES - size.batches + 1, size.batches)
-                frames = [
-                    fetch_frame(TOPIC, begin + at * RECORDS, bytes_max=bytes_each) for at in offsets
-                ]
                 drop(segments)
                 disk_bytes = process.disk_bytes()
-                spent = cost(process, connection, frames, in_flight=1, begins=fetched(TOPIC))
+                spent = cost(process, connection, frames[size], in_flight=1, begins=fetched(TOPIC))
                 disk_bytes = process.disk_bytes() - disk_bytes
-                if disk_bytes < FROM_DISK_MIN * bytes_each * len(frames):
+                if disk_bytes < FROM_DISK_MIN * size.bytes * len(frames[size]):
                     raise Unanswerable(f"only {disk_bytes / 1e6:.0f} MB came from the disk")
-                answer[f"{size.name}: CPU"] = spent.cpu_s_per_gb(bytes_each)
-                answer[f"{size.name}: rate"] = spent.mb_per_s(bytes_each)
-                answer[f"{size.name}: p99"] = spent.took_us(0.99)
+                answer.update(size.figures(spent))
             return answer
 
         yield once
@@ -63,24 +50,18 @@ def drop(files: list[Path]) -> None:
             os.close(descriptor)
 
 
-def figures() -> Iterator[Figure]:
-    for size in SIZES:
-        yield Figure(name=f"{size.name}: CPU", unit="s/GB")
-        yield Figure(name=f"{size.name}: rate", unit="MB/s", more_is_better=True)
-        yield Figure(name=f"{size.name}: p99", unit="µs")
-
-
 QUESTION: Final = Question(
     name="fetch_cold",
     title="Fetch from the disk",
     how=(
-        f"The same partition of {BATCHES * RECORDS / 1e3:.0f} MB, read in order once in answers of each "
+        f"The same partition of {BATCHES * len(BATCH) / 1e6:.0f} MB, read in order once in answers of each "
         "size, after its files were synced and dropped from the page cache (posix_fadvise); the kernel "
         "says that the broker's process read it all from the disk. CPU is the broker's per GB of records, "
         "asking the disk included."
     ),
     figures=tuple(figures()),
     prepare=prepare,
+    needs_files=True,
     warm_up=3,
 )
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from load import cost_of, drive_many
 from peer import Peer
-from question import Answer, Figure, Question, Round, Unanswerable, main
+from question import Answer, Figure, Question, Round, main
 from wire import batch_of, make_topic, produce_frame, produced
 
 TOPIC: Final = "flushed"
@@ -18,8 +18,6 @@ TOGETHER: Final = 1_280
 
 @contextmanager
 def prepare(peer: Peer, place: Path) -> Iterator[Round]:
-    if peer.title in ("librdkafka's mock", "kfake"):
-        raise Unanswerable("it keeps its records in memory")
     with ExitStack() as stack:
         process = stack.enter_context(peer.running(place))
         connections = [stack.enter_context(process.connect()) for _ in range(PRODUCERS)]
@@ -57,6 +55,7 @@ QUESTION: Final = Question(
         Figure(name=f"{PRODUCERS} producers: p99", unit="ms"),
     ),
     prepare=prepare,
+    needs_files=True,
     warm_up=2,
 )
 

@@ -47,6 +47,7 @@ class Peer:
     title: str
     version: Callable[[], str]
     start: Callable[[Path], BrokerProcess]
+    is_in_memory: bool = False
 
     @contextmanager
     def running(self, place: Path) -> Iterator[BrokerProcess]:
@@ -131,7 +132,7 @@ PEERS: Final = {
     "kafka-256m": Peer(
         title="Apache Kafka, 256 MB heap", version=_kafka_version, start=_kafka("256m")
     ),
-    "mock": Peer(title="librdkafka's mock", version=_mock_version, start=_mock),
+    "mock": Peer(title="librdkafka's mock", version=_mock_version, start=_mock, is_in_memory=True),
     "floor": Peer(title="receive, CRC and write", version=platform.python_version, start=_floor),
-    "kfake": Peer(title="kfake", version=_kfake_version, start=_kfake),
+    "kfake": Peer(title="kfake", version=_kfake_version, start=_kfake, is_in_memory=True),
 }

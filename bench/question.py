@@ -58,7 +58,8 @@ class Question:
     """What is measured, and how. `prepare` starts what a broker needs and gives what measures a round.
 
     The first of `warm_up` rounds is kept as what a cold process does, the others are dropped. `peers`:
-    who is asked, where that is not said on the command line.
+    who is asked, where that is not said on the command line. `needs_files`: those that keep their
+    records in memory can't be asked.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Question:
     warm_up: int = 0
     rounds: int = 5
     peers: Mapping[str, Peer] | None = None
+    needs_files: bool = False
 
 
 def run(
@@ -84,6 +86,9 @@ def run(
     with ExitStack() as stack:
         asked: dict[str, Round] = {}
         for name, peer in peers.items():
+            if question.needs_files and peer.is_in_memory:
+                refused[name] = "it keeps its records in memory"
+                continue
             place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
             try:
                 asked[name] = stack.enter_context(question.prepare(peer, place))

@@ -16,8 +16,8 @@ from ottla.core.port import Disk, File
 BLOCK_BYTES: Final = 4096
 """Read at once, and held back at most."""
 
-_FIRSTS_MAX: Final = 64
-"""First entries of blocks that are kept: the upper six steps of a search by halves."""
+_STEPS_KEPT: Final = 6
+"""Of a search by halves among the blocks: the first entries that these steps look at, 63, are kept."""
 
 
 @final
@@ -58,6 +58,7 @@ class EntryFile:
             self._file.append([bytes(self._waiting)])
             self._stored += len(self._waiting) // self.entry_bytes
             self._waiting.clear()
+            self._firsts.clear()  # halves of a longer file are others
 
     def cut_remainder(self) -> None:
         """Cut what is behind the last whole entry: a torn write, or a tail that was refused."""
@@ -114,14 +115,15 @@ class EntryFile:
         size = self.entry_bytes
         per_block = BLOCK_BYTES // size
         low, high = 0, (self._stored + per_block - 1) // per_block
-        firsts = self._firsts
+        firsts, steps = self._firsts, 0
         while low < high:
             middle = (low + high) >> 1
             first = firsts.get(middle)
             if first is None:
                 first = self._file.read(middle * per_block * size, size)
-                if len(firsts) < _FIRSTS_MAX:
+                if steps < _STEPS_KEPT:
                     firsts[middle] = first
+            steps += 1
             if key.unpack_from(first)[0] <= target:
                 low = middle + 1
             else:

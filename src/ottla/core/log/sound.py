@@ -178,7 +178,7 @@ class Inspection:
                 or not 0 <= delta < until - base
                 or epoch != known_epoch
                 or magic != 2
-                or not length >= _LENGTH_MIN
+                or length < _LENGTH_MIN
                 or end > size_bytes
                 or crc32c(view[at + CRC_FROM : end]) != crc
             ):
@@ -188,11 +188,8 @@ class Inspection:
             at = end
             left -= 1
         if last >= 0:
-            self._last_position, self._last_base, self._last_follows = (
-                position + last,
-                last_base,
-                True,
-            )
+            self._last_position, self._last_base = position + last, last_base
+            self._last_follows = True
             self._expected, self._left = expected, left
         return at
 

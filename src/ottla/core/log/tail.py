@@ -9,8 +9,8 @@ from typing import Final, final
 
 from ottla import probe
 from ottla.core.log.segment import Entry, Segment
-from ottla.record.batch import Batch, crc_is_right
-from ottla.record.legacy import entry_crc_is_right
+from ottla.core.log.sound import is_sound
+from ottla.record.batch import Batch
 
 log: Final = logging.getLogger(__name__)
 
@@ -88,4 +88,4 @@ class Tail:
 def checksum_is_right(entry: Entry) -> bool:
     if probe.MUTANTS and probe.mutant("M40-checksum-not-tested"):
         return True
-    return crc_is_right(entry) if isinstance(entry, Batch) else entry_crc_is_right(entry)
+    return is_sound(entry)

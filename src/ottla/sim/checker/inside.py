@@ -40,6 +40,7 @@ def check_bounds(node: Node, connections: Collection[int]) -> list[str]:
         handle = getattr(node.routes._routes.get(fetch.API_KEY), "_handle", None)
         if isinstance(handle, HandleFetch):
             handle.sessions.check_invariants()
+            handle.heads.check_invariants()
     except AssertionError as error:
         problems.append(f"an invariant does not hold: {_place(error)}")
     for connection_id in node.waiting._by_connection:
