@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -428,9 +428,11 @@ def run_all(mode: str, names: list[str], sizes: list[int], varied: bool) -> None
                 print(f"  {label:<36}{figure:>8.3f}", flush=True)
 
 
-def figures_of(mode: str, name: str, size: int, port: int) -> dict[str, float]:
+def figures_of(
+    mode: str, name: str, size: int, port: int, *, python: Sequence[str] = (sys.executable,)
+) -> dict[str, float]:
     """What one client measured of itself, by label."""
-    command = [sys.executable, __file__, mode, "--child", name]
+    command = [*python, __file__, mode, "--child", name]
     command += ["--bytes", str(size), "--port", str(port)]
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=CHILD_SECONDS_MAX, check=False

@@ -1,6 +1,7 @@
 """What does a record cost its client, beside other clients?"""
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from itertools import product
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from client import PARTITIONS, TOPIC, figures_of, fill
-from peer import Peer
+from peer import Peer, compiled_python
 from process import ottla
 from question import Answer, Figure, Question, Round, Unanswerable, main
 from wire import create_topics, delete_topic
@@ -26,6 +27,7 @@ class Client(NamedTuple):
     name: str
     labels: dict[str, str]
     package: str | None = None
+    python: Callable[[], Sequence[str]] = lambda: (sys.executable,)
 
     @property
     def peer(self) -> Peer:
@@ -42,6 +44,18 @@ CLIENTS: Final = {
     "ottla": Client("Ottla's client", "ours", ways("ours, send", "ours, poll")),
     "drop_in": Client(
         "ottla.kafka", "ours_kafka", ways("ours, ottla.kafka", "ours, ottla.kafka, poll")
+    ),
+    "compiled": Client(
+        "Ottla's client, compiled",
+        "ours",
+        ways("ours, send", "ours, poll"),
+        python=compiled_python,
+    ),
+    "drop_in_compiled": Client(
+        "ottla.kafka, compiled",
+        "ours_kafka",
+        ways("ours, ottla.kafka", "ours, ottla.kafka, poll"),
+        python=compiled_python,
     ),
     "confluent": Client(
         "confluent-kafka",
@@ -69,7 +83,7 @@ def prepare(peer: Peer, place: Path) -> Iterator[Round]:
             create_topics(connection, [TOPIC], PARTITIONS)
             if mode == "consume":
                 fill(process.port, size, varied=False)
-            found = figures_of(mode, client.name, size, process.port)
+            found = figures_of(mode, client.name, size, process.port, python=client.python())
             if client.labels[mode] not in found:
                 raise Unanswerable(f"it failed to {mode} records of {size:,} bytes")
             answer[named(mode, size)] = found[client.labels[mode]]

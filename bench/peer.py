@@ -65,7 +65,7 @@ def _ottla_version() -> str:
 
 
 @cache
-def _compiled_python() -> tuple[str, ...]:
+def compiled_python() -> tuple[str, ...]:
     print("the wheel with machine code is made of what is checked out here: some minutes")
     subprocess.run(["make", "compiled"], cwd=HERE.parent, check=True, stdout=subprocess.DEVNULL)
     python = HERE.parent / "build" / "compiled" / "venv" / "bin" / "python"
@@ -73,7 +73,7 @@ def _compiled_python() -> tuple[str, ...]:
 
 
 def _compiled(place: Path) -> BrokerProcess:
-    return ottla(place, python=_compiled_python())
+    return ottla(place, python=compiled_python())
 
 
 def _kafka(heap: str) -> Callable[[Path], BrokerProcess]:
