@@ -45,9 +45,13 @@ def _start_and_memory() -> Iterator[Asked]:
 def _small_requests() -> Iterator[Asked]:
     small, cpu = "small_produce", "five in flight: CPU per request"
     yield Asked(question=small, figure=cpu, must=1, peer="kafka")
-    yield Asked(question=small, figure="one in flight: CPU per request", must=1, peer="kafka")
-    yield Asked(question=small, figure="one in flight: p50", must=1, aim=0.7, peer="kafka")
-    yield Asked(question=small, figure="one in flight: p99", must=1, peer="kafka")
+    for of in ("ottla", "compiled"):
+        figure = "one in flight: CPU per request"
+        yield Asked(question=small, figure=figure, must=1, peer="kafka", of=of)
+        yield Asked(
+            question=small, figure="one in flight: p50", must=1, aim=0.7, peer="kafka", of=of
+        )
+        yield Asked(question=small, figure="one in flight: p99", must=1, peer="kafka", of=of)
     yield Asked(question=small, figure=cpu, must=0.6, aim=0.35, peer="mock")
     yield Asked(question=small, figure=cpu, must=0.35, peer="mock", of="compiled")
 
@@ -94,7 +98,10 @@ def _clients() -> Iterator[Asked]:
     for size in ("100 B", "1,000 B"):
         for mode in ("produce", "consume"):
             figure = f"{mode}, {size}: CPU per record"
-            yield Asked(question="clients", figure=figure, must=1, aim=0.7, peer="confluent")
+            for of in ("ottla", "compiled"):
+                yield Asked(
+                    question="clients", figure=figure, must=1, aim=0.7, peer="confluent", of=of
+                )
             yield Asked(question="clients", figure=figure, must=1 / 8, peer="kafka_python")
 
 

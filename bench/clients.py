@@ -112,7 +112,7 @@ QUESTION: Final = Question(
     ),
     prepare=prepare,
     peers={name: client.peer for name, client in CLIENTS.items()},
-    rounds=3,
+    rounds=5,
 )
 
 if __name__ == "__main__":
