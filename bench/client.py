@@ -24,7 +24,7 @@ from typing import Final
 
 HERE: Final = Path(__file__).resolve().parent
 TURNS: Final = 3
-ROUNDS: Final = 2
+ROUNDS: Final = 4
 CHILD_SECONDS_MAX: Final = 300
 BATCH_BYTES: Final = 64 * 1024
 LINGER_MS: Final = 5

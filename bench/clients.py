@@ -103,8 +103,8 @@ QUESTION: Final = Question(
     title="Clients: what a record costs",
     how=(
         "CPU of the client's process, all its threads, per record, each client with `ottla serve`, a record "
-        "at a time: acks=all, batches of 64 KiB, 5 ms of linger, three partitions, no keys; the better of "
-        "two turns after one to warm up. Ottla's client by `send` and `poll`, confluent-kafka by `produce` "
+        "at a time: acks=all, batches of 64 KiB, 5 ms of linger, three partitions, no keys; the best of "
+        "four turns after one to warm up. Ottla's client by `send` and `poll`, confluent-kafka by `produce` "
         "without callbacks and by `consume(500)`, aiokafka by `getmany`."
     ),
     figures=tuple(
