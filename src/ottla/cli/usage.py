@@ -78,9 +78,8 @@ class Parser(argparse.ArgumentParser):
         """What argparse calls for words of a fixed set."""
         if action.choices is not None and value not in action.choices:
             known = [str(choice) for choice in action.choices]
-            message = (
-                f"there is no {value!r}.{_hint(value, known) or f' There are {listed(known)}'}"
-            )
+            known_are = f"There {'are' if len(known) > 1 else 'is'} {listed(known)}"
+            message = f"there is no {value!r}.{_hint(value, known) or f' {known_are}'}"
             raise argparse.ArgumentError(action, message)
 
 

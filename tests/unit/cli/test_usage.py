@@ -24,6 +24,7 @@ from ottla.cli.usage import listed
         ("topic create a b", "'b' is one word too many."),
         ("produce t --compression gzpi", "there is no 'gzpi'. Did you mean gzip?"),
         ("completion tcsh", "There are bash, zsh and fish."),
+        ("log list", "There is verify."),
         ("", "COMMAND is missing. See: ottla --help"),
     ],
 )
