@@ -42,11 +42,14 @@ wheel: $(STAMP)  ## dist/*.whl with machine code (2 min, a C compiler); prints i
 
 COMPILED := build/compiled
 
-compiled: $(STAMP)  ## the compiled wheel, installed in an environment of its own
+compiled: $(COMPILED)/.installed  ## the compiled wheel, installed in an environment of its own
+
+$(COMPILED)/.installed: $(STAMP) tools/compile.py $(shell find src/ottla -name '*.py')
 	rm -rf $(COMPILED)
 	OTTLA_COMPILE=1 $(BIN)/hatchling build -t wheel -d $(COMPILED)
 	UV_PROJECT_ENVIRONMENT=$(COMPILED)/venv $(BIN)/uv sync --quiet --frozen --no-install-project
 	$(BIN)/uv pip install --quiet --no-deps --python $(COMPILED)/venv/bin/python $(COMPILED)/*.whl
+	@touch $@
 
 test-compiled: compiled  ## the same unit tests against the compiled wheel
 	$(COMPILED)/venv/bin/pytest -n auto -m "not interpreted" $(ARGS)

@@ -66,7 +66,7 @@ def _ottla_version() -> str:
 
 @cache
 def compiled_python() -> tuple[str, ...]:
-    print("the wheel with machine code is made of what is checked out here: some minutes")
+    print("the wheel with machine code is made, if the sources are newer: some minutes")
     subprocess.run(["make", "compiled"], cwd=HERE.parent, check=True, stdout=subprocess.DEVNULL)
     python = HERE.parent / "build" / "compiled" / "venv" / "bin" / "python"
     return str(python), "-I"  # and no source tree of PYTHONPATH
