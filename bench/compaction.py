@@ -1,5 +1,6 @@
 """How fast is a log compacted, and what does a producer notice of it?"""
 
+import os
 import random
 import shutil
 import socket
@@ -63,6 +64,7 @@ def prepare(peer: Peer, place: Path) -> Iterator[Round]:
             for record_bytes, log_bytes in LOG_BYTES.items():
                 topic = f"compacted-{next(numbers)}"
                 fill(connection, topic, record_bytes, log_bytes)
+                os.sync()  # or the disk still writes the log when "before" is measured
                 names = figures_of(record_bytes)
                 found = compacted(process, connection, topic, place / "data")
                 answer.update(zip(names, found, strict=True))
