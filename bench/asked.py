@@ -85,6 +85,8 @@ def _reading_and_rates() -> Iterator[Asked]:
 def _whole_brokers() -> Iterator[Asked]:
     together = "64 producers, against one"
     yield Asked(question="group_commit", figure=together, must=20, at_least=True)
+    figure = "from the first join to the last assignment"
+    yield Asked(question="join_storm", figure=figure, must=60)
     yield Asked(question="restart", figure="10 GiB: until every topic takes records", must=5)
     yield Asked(question="two_brokers", figure="two, against one", must=1.7, aim=1.9, at_least=True)
     for size in ("1,000 B", "100 B"):

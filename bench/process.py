@@ -69,8 +69,9 @@ class BrokerProcess:
     def bootstrap(self) -> str:
         return f"127.0.0.1:{self.port}"
 
-    def connect(self) -> socket.socket:
-        return connect(self.port)
+    def connect(self, source: str = "") -> socket.socket:
+        """`source`: the address that the client is to have; the system's choice if empty."""
+        return connect(self.port, source)
 
     def cpu_seconds(self) -> float:
         """User and system time of the process so far, to the nanosecond."""
@@ -118,8 +119,10 @@ class BrokerProcess:
         return "\n".join(self._log.read_text(errors="replace").splitlines()[-12:])
 
 
-def connect(port: int) -> socket.socket:
-    connection = socket.create_connection(("127.0.0.1", port), timeout=ANSWER_SECONDS_MAX)
+def connect(port: int, source: str = "") -> socket.socket:
+    connection = socket.create_connection(
+        ("127.0.0.1", port), timeout=ANSWER_SECONDS_MAX, source_address=(source, 0)
+    )
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return connection
 

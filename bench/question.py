@@ -30,7 +30,7 @@ from wire import Refused
 HERE: Final = Path(__file__).resolve().parent
 RESULTS: Final = HERE / "results"
 TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
-FILES_MAX: Final = 8_192
+FILES_MAX: Final = 16_384
 
 Answer = Mapping[str, float]
 Round = Callable[[], Answer]
