@@ -91,9 +91,9 @@ def _whole_brokers() -> Iterator[Asked]:
     yield Asked(question="two_brokers", figure="two, against one", must=1.7, aim=1.9, at_least=True)
     for size in ("1,000 B", "100 B"):
         rate, beside = f"{size}: input per second of CPU", f"{size}: p99 of a Produce beside it"
-        before = f"{size}: p99 of a Produce before"
+        without = f"{size}: p99 of a Produce without it"
         yield Asked(question="compaction", figure=rate, must=50, at_least=True)
-        yield Asked(question="compaction", figure=beside, must=1.5, base=before)
+        yield Asked(question="compaction", figure=beside, must=1.5, base=without)
 
 
 def _clients() -> Iterator[Asked]:
