@@ -65,7 +65,7 @@ def prepare(peer: Peer, place: Path) -> Iterator[Round]:
             for record_bytes, log_bytes in LOG_BYTES.items():
                 topic = f"compacted-{next(numbers)}"
                 fill(connection, topic, record_bytes, log_bytes)
-                os.sync()  # or the disk still writes the log when "before" is measured
+                os.sync()  # or the disk is still busy with the log
                 names = figures_of(record_bytes)
                 found = compacted(process, connection, topic, place / "data")
                 answer.update(zip(names, found, strict=True))
@@ -201,8 +201,8 @@ QUESTION: Final = Question(
         )
         + f", {DISTINCT} of each key, in batches of 16 KB and segments of 64 MiB, whose cleanup.policy is then "
         "changed to compact. Another connection sends a Produce of 100 bytes every 2 ms to another topic; "
-        "its CPU, as it was before, is not counted, and what its requests take is compared with before and after. The broker says by its cleaner-offset-checkpoint when "
-        "it is done."
+        "its CPU, as it was before, is not counted, and what its requests take is compared with as many "
+        "before and after. The broker says by its cleaner-offset-checkpoint when it is done."
     ),
     figures=tuple(figures()),
     prepare=prepare,
