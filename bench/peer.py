@@ -3,9 +3,9 @@
 `compiled` is Ottla from the wheel with machine code, which is made of this checkout first;
 `kafka` is Apache Kafka with the virtual machine's options and the settings that it is shipped with,
 `kafka-256m` the same in a heap of 256 MB. `mock` is librdkafka's mock cluster, C, in memory, without
-a checksum; `kfake` is franz-go's, Go, in memory. `floor` is no broker: it can only be asked `batches`,
-and does the least that one could do with them. What they need is fetched as the compatibility
-checks fetch theirs (`tests/compat/install.py`).
+a checksum; `kfake` is franz-go's, Go, in memory. `floor` is no broker: it can only be asked `batches` and
+`small_produce`, and does the least that one could do with them. What they need is fetched as the
+compatibility checks fetch theirs (`tests/compat/install.py`).
 """
 
 import platform
@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from process import BrokerProcess, free_port, ottla
+from process import BrokerProcess, NotStarted, free_port, ottla
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "tests" / "compat"))
 
@@ -67,7 +67,11 @@ def _ottla_version() -> str:
 @cache
 def compiled_python() -> tuple[str, ...]:
     print("the wheel with machine code is made, if the sources are newer: some minutes")
-    subprocess.run(["make", "compiled"], cwd=HERE.parent, check=True, stdout=subprocess.DEVNULL)
+    done = subprocess.run(
+        ["make", "compiled"], cwd=HERE.parent, check=False, stdout=subprocess.DEVNULL
+    )
+    if done.returncode:
+        raise NotStarted("`make compiled` failed: is there a C compiler?")
     python = HERE.parent / "build" / "compiled" / "venv" / "bin" / "python"
     return str(python), "-I"  # and no source tree of PYTHONPATH
 
