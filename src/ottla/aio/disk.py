@@ -14,6 +14,7 @@ Elsewhere: when to flush, `flusher.py`; who may use the directory at all, `log_d
 whole on purpose: all of it keeps one account of names, descriptors and what is not yet synced.
 """
 
+import contextlib
 import errno
 import os
 import resource
@@ -121,6 +122,11 @@ class RealFile:
                 held_bytes += len(data)
             return b"".join(pieces)
         return data
+
+    def prefetch(self, position: int, size_bytes: int) -> None:
+        if self.descriptor >= 0 and hasattr(os, "posix_fadvise"):
+            with contextlib.suppress(OSError):
+                os.posix_fadvise(self.descriptor, position, size_bytes, os.POSIX_FADV_WILLNEED)
 
     def truncate(self, size_bytes: int) -> None:
         descriptor = self.descriptor

@@ -35,6 +35,9 @@ class File(Protocol):
     def read(self, position: int, size_bytes: int) -> bytes:
         """The bytes from `position` on; fewer than `size_bytes` only at the end of the file."""
 
+    def prefetch(self, position: int, size_bytes: int) -> None:
+        """These bytes are read soon: the disk may begin to bring them. Waits for nothing, never fails."""
+
     def truncate(self, size_bytes: int) -> None: ...
 
     def close(self) -> None:

@@ -86,6 +86,9 @@ class SimFile:
         self._disk.reads(self.path, self.inode)
         return bytes(self.inode.data[position : position + size_bytes])
 
+    def prefetch(self, position: int, size_bytes: int) -> None:
+        pass
+
     def truncate(self, size_bytes: int) -> None:
         assert 0 <= size_bytes <= len(self.inode.data)
         self._disk.writes(self.path, 0, self.inode)

@@ -59,6 +59,9 @@ class MemoryFile:
         self._called("read", changes=False)
         return bytes(memoryview(self._content.data)[position : position + size_bytes])
 
+    def prefetch(self, position: int, size_bytes: int) -> None:
+        pass
+
     def truncate(self, size_bytes: int) -> None:
         assert 0 <= size_bytes <= len(self._content.data)
         self._called("truncate", changes=True)
