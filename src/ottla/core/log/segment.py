@@ -56,7 +56,8 @@ _SUFFIXES: Final = (".log", ".index", ".timeindex", ".txnindex")
 _SCAN_BYTES: Final = 8192
 """What a look-up reads at once: the gap between two index entries, and some."""
 _WALK_BYTES: Final = 128 * 1024
-"""What is read at once by who wants whole batches: no request beside it notices the copy."""
+"""What is read at once by who wants whole batches: copying it takes some 14 microseconds, and a megabyte, at
+up to 103, as long as a whole step of the cleaner, for which requests wait."""
 _ORDER_BYTES: Final = 32 * 1024
 _DAMAGES_REMEMBERED: Final = 64
 
@@ -591,8 +592,8 @@ class Segment:
                 entry = self._entry(block, at, position)
                 if entry.data is None:
                     raise CorruptSegment(self.path(), position, "the file ends inside a batch")
-            if whole and block_at == position and block_at + len(block) < end:
-                # Who walks slowly, in steps beside other work, must not wait for the disk then.
+            if whole and block_at == position:
+                # Just read. Who walks in steps beside other work must not wait for the disk at the next block.
                 file.prefetch(block_at + len(block), ahead_bytes)
             yield position, entry
             position += entry.size_bytes
