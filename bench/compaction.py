@@ -42,6 +42,7 @@ BATCH_BYTES: Final = 16 * 1024
 SEGMENT_BYTES: Final = 64 << 20
 BESIDE: Final = "beside"
 PACE_SECONDS: Final = 0.002
+CHANCE: Final = random.Random(2)
 ALONE: Final = 8_000
 """Produces before the compaction, and as many after it: what the machine does changes meanwhile."""
 WINDOW: Final = 100
@@ -136,12 +137,15 @@ def compacted(
 
 
 def paced(connection: socket.socket, times: int) -> list[int]:
-    """What each of so many Produces of 100 bytes took, one every 2 ms, to a log that keeps all."""
+    """What each of so many Produces of 100 bytes took, to a log that keeps all.
+
+    They are sent at random moments: at even ones they would keep step with the broker's own timers.
+    """
     request, begins = produce_frame(BESIDE, 0, batch_of([b"x" * 100])), produced(BESIDE)
     took_ns = []
     due_s = time.perf_counter()
     for _ in range(times):
-        due_s += PACE_SECONDS
+        due_s += CHANCE.expovariate(1 / PACE_SECONDS)
         time.sleep(max(0.0, due_s - time.perf_counter()))
         at_ns = time.perf_counter_ns()
         connection.sendall(request)
@@ -200,7 +204,7 @@ QUESTION: Final = Question(
             f"{size / GIB:.0f} GiB of records of {each:,} bytes" for each, size in LOG_BYTES.items()
         )
         + f", {DISTINCT} of each key, in batches of 16 KB and segments of 64 MiB, whose cleanup.policy is then "
-        "changed to compact. Another connection sends a Produce of 100 bytes every 2 ms to another topic; "
+        "changed to compact. Another connection sends a Produce of 100 bytes to another topic, 500 a second at random moments; "
         "its CPU, as it was before, is not counted, and what its requests take is compared with as many "
         "before and after. The broker says by its cleaner-offset-checkpoint when it is done."
     ),

@@ -106,7 +106,7 @@ class Broker:
         self._wanted_cluster_id = cluster_id
         self._assemble = assemble
         self._clock = Clock()
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
         self._timer_ms = 0
         self._loop: asyncio.AbstractEventLoop
         self._directories: LogDirectories
@@ -366,8 +366,12 @@ class Broker:
                 return
             self._timer.cancel()
         self._timer_ms = deadline_ms
-        delay_ms = max(0, deadline_ms - self._clock.now_ms()) + _TIMER_SLACK_MS
-        self._timer = self._loop.call_later(delay_ms / 1000, self._tick)
+        delay_ms = deadline_ms - self._clock.now_ms()
+        if delay_ms < 0:
+            # Overdue: after those who have asked meanwhile.
+            self._timer = self._loop.call_soon(self._tick)
+        else:
+            self._timer = self._loop.call_later((delay_ms + _TIMER_SLACK_MS) / 1000, self._tick)
 
     def _tick(self) -> None:
         self._timer = None

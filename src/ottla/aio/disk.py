@@ -41,6 +41,8 @@ _IS_LINUX: Final = sys.platform == "linux"
 _EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE)
 _EXHAUSTED_TRIES_MAX: Final = 200
 _EXHAUSTED_PAUSE_S: Final = 0.02
+_KNOWS_CACHE: Final = _IS_LINUX and hasattr(os, "RWF_NOWAIT")
+_BROUGHT_TOGETHER_BYTES: Final = 256 * 1024  # pages that the kernel may hold, and let go of, as one
 _SYNC_ALL_SINGLY_MAX: Final = 256  # more files than this: one sync of the file system is cheaper
 
 
@@ -123,10 +125,27 @@ class RealFile:
             return b"".join(pieces)
         return data
 
-    def prefetch(self, position: int, size_bytes: int) -> None:
-        if self.descriptor >= 0 and hasattr(os, "posix_fadvise"):
-            with contextlib.suppress(OSError):
-                os.posix_fadvise(self.descriptor, position, size_bytes, os.POSIX_FADV_WILLNEED)
+    def prefetch(self, position: int, size_bytes: int) -> bool:
+        if self.descriptor < 0 or not _KNOWS_CACHE:
+            return False
+        try:
+            os.preadv(self.descriptor, (bytearray(1),), position, os.RWF_NOWAIT)
+        except BlockingIOError:
+            self._advise(position, size_bytes, os.POSIX_FADV_WILLNEED)
+            return True
+        except OSError:
+            pass  # not on this file system, or not at this position
+        return False
+
+    def forget(self, position: int, size_bytes: int) -> None:
+        if self.descriptor >= 0 and _KNOWS_CACHE:
+            # Only what lies within goes: so does, then, what began before `position`.
+            begin = max(0, position - _BROUGHT_TOGETHER_BYTES)
+            self._advise(begin, position + size_bytes - begin, os.POSIX_FADV_DONTNEED)
+
+    def _advise(self, position: int, size_bytes: int, advice: int) -> None:
+        with contextlib.suppress(OSError):
+            os.posix_fadvise(self.descriptor, position, size_bytes, advice)
 
     def truncate(self, size_bytes: int) -> None:
         descriptor = self.descriptor

@@ -35,8 +35,14 @@ class File(Protocol):
     def read(self, position: int, size_bytes: int) -> bytes:
         """The bytes from `position` on; fewer than `size_bytes` only at the end of the file."""
 
-    def prefetch(self, position: int, size_bytes: int) -> None:
-        """These bytes are read soon: the disk may begin to bring them. Waits for nothing, never fails."""
+    def prefetch(self, position: int, size_bytes: int) -> bool:
+        """These bytes are read soon: the disk may begin to bring them. Waits for nothing, never fails.
+
+        True: it has to bring them, so that they are in memory for this reader only.
+        """
+
+    def forget(self, position: int, size_bytes: int) -> None:
+        """Nobody else needs these bytes, or some up to `position`, in memory. Never fails."""
 
     def truncate(self, size_bytes: int) -> None: ...
 

@@ -86,7 +86,10 @@ class SimFile:
         self._disk.reads(self.path, self.inode)
         return bytes(self.inode.data[position : position + size_bytes])
 
-    def prefetch(self, position: int, size_bytes: int) -> None:
+    def prefetch(self, position: int, size_bytes: int) -> bool:
+        return False
+
+    def forget(self, position: int, size_bytes: int) -> None:
         pass
 
     def truncate(self, size_bytes: int) -> None:

@@ -65,10 +65,11 @@ def test_a_read_is_short_only_at_the_end(disk: Disk) -> None:
 def test_a_prefetch_changes_nothing_wherever_it_points(disk: Disk, position: int) -> None:
     file = disk.open("a")
     file.append([b"0123456789"])
-    file.prefetch(position, 1 << 20)
-    file.close()
-    file.prefetch(position, 1 << 20)
-    assert (file.read(8, 100), file.size_bytes) == (b"89", 10)
+    for _ in ("open", "put aside"):
+        assert not file.prefetch(position, 1 << 20)
+        file.forget(position, 1 << 20)
+        assert (file.read(8, 100), file.size_bytes) == (b"89", 10)
+        file.close()
 
 
 def test_what_was_cut_off_is_overwritten(disk: Disk) -> None:

@@ -59,7 +59,10 @@ class MemoryFile:
         self._called("read", changes=False)
         return bytes(memoryview(self._content.data)[position : position + size_bytes])
 
-    def prefetch(self, position: int, size_bytes: int) -> None:
+    def prefetch(self, position: int, size_bytes: int) -> bool:
+        return False
+
+    def forget(self, position: int, size_bytes: int) -> None:
         pass
 
     def truncate(self, size_bytes: int) -> None:

@@ -580,6 +580,9 @@ class Segment:
         ahead_bytes = _WALK_BYTES if whole else _SCAN_BYTES
         block = b""
         block_at = position
+        # Whether the block, and the next one, are in memory for this walk alone.
+        is_borrowed, is_coming = False, whole and file.prefetch(position, ahead_bytes)
+        borrowed_at = position
         while position < end:
             at = position - block_at
             if at + HEADER_BYTES > len(block) and block_at + len(block) < end:
@@ -593,10 +596,16 @@ class Segment:
                 if entry.data is None:
                     raise CorruptSegment(self.path(), position, "the file ends inside a batch")
             if whole and block_at == position:
-                # Just read. Who walks in steps beside other work must not wait for the disk at the next block.
-                file.prefetch(block_at + len(block), ahead_bytes)
+                # Just read. Who walks in steps beside other work must not wait for the disk at the next
+                # block, nor may a whole log take the place in memory of what is read by others.
+                if is_borrowed:
+                    file.forget(borrowed_at, position - borrowed_at)
+                is_borrowed, borrowed_at = is_coming, position
+                is_coming = file.prefetch(block_at + len(block), ahead_bytes)
             yield position, entry
             position += entry.size_bytes
+        if is_borrowed:
+            file.forget(borrowed_at, end - borrowed_at)
 
     def entry_at(self, position: int, size_bytes: int) -> Entry:
         """One whole batch."""

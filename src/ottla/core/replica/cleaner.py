@@ -2,8 +2,9 @@
 
 One log at a time. When none is under way all are looked at, a slice per step, and the one with the
 greatest share of uncompacted bytes is taken; when none has enough, `log.cleaner.backoff.ms` passes.
-A step is a tenth of a millisecond, so that it does not show in what a request takes, and longer when
-nobody has asked the broker anything for some time. What it reads and writes counts against `log.cleaner.io.max.bytes.per.second`.
+A step takes a tenth of a millisecond, so that it hardly shows in what a request takes: whoever asks is served
+before the next one. After a few of them there is a pause, unless nobody has asked the broker anything for
+some time. What is read and written counts against `log.cleaner.io.max.bytes.per.second`.
 
 A round is given up, and begun anew later, when its partition is deleted, no longer compacted or not
 served any more, or when the segments it was reading are gone. A log that can't be compacted (it is
@@ -35,12 +36,11 @@ _LOOKED_AT: Final = 100
 """Logs per step: a few microseconds each, when nothing has to be read."""
 
 _DELETED: Final = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-_BUSY_COST: Final = 100_000
-_QUIET_COST: Final = 3_000_000
-"""Of a step, in nanoseconds."""
+_STEPS_AT_ONCE: Final = 2
+"""Then there is a pause of one or two milliseconds, as after each step that somebody has waited for."""
 
-_QUIET_STEPS: Final = 20
-"""After so many steps between which nobody asked anything."""
+_QUIET_STEPS: Final = 200
+"""After so many steps between which nobody asked anything there are no pauses."""
 
 _BACKOFF_MIN_MS: Final = 10
 """An operator may set 0, which would never let the loop sleep."""
@@ -48,7 +48,8 @@ _BACKOFF_MIN_MS: Final = 10
 
 @final
 class Turn:
-    """What follows from a step. `due_ms` None: not before `flushed`."""
+    """What follows from a step. `due_ms`: when the next one is due, a past time for at once; None: not
+    before `flushed`."""
 
     __slots__ = ("due_ms", "effects", "finished", "put_in_place")
 
@@ -162,8 +163,6 @@ class Cleaner:
             return Turn(now_ms)
         compaction.now_ms = now_ms
         self._quiet_steps = 0 if is_busy else self._quiet_steps + 1
-        is_quiet = self._quiet_steps > _QUIET_STEPS
-        compaction.step_cost = _QUIET_COST if is_quiet else _BUSY_COST
         put_before = compaction.put_in_place
         turn = Turn(now_ms)
         try:
@@ -199,7 +198,10 @@ class Cleaner:
         """When the next step is due, as far as the disk may be used."""
         per_second = max(1.0, self._settings.cleaner_bytes_per_second_max)
         self._free_ms = max(self._free_ms, float(now_ms)) + min(size_bytes * 1000 / per_second, 6e4)
-        return max(now_ms, int(self._free_ms))
+        if self._free_ms >= now_ms + 1:
+            return int(self._free_ms)
+        rests = self._quiet_steps < _QUIET_STEPS and not self._quiet_steps % _STEPS_AT_ONCE
+        return now_ms if rests else now_ms - 1
 
     def _end(self, leader: Leader, compaction: Compaction) -> None:
         log = leader.log
