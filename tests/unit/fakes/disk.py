@@ -8,6 +8,7 @@ The clock is a number: set `now_ms` and files written afterwards carry it.
 """
 
 import errno
+import sys
 from collections.abc import Iterable, Sequence
 from typing import final
 
@@ -60,10 +61,10 @@ class MemoryFile:
         return bytes(memoryview(self._content.data)[position : position + size_bytes])
 
     def prefetch(self, position: int, size_bytes: int) -> bool:
-        return False
+        return self._disk.cold_from <= position < self.size_bytes
 
     def forget(self, position: int, size_bytes: int) -> None:
-        pass
+        self._disk.forgotten.append((position, position + size_bytes))
 
     def truncate(self, size_bytes: int) -> None:
         assert 0 <= size_bytes <= len(self._content.data)
@@ -89,6 +90,10 @@ class MemoryDisk:
         self.calls = 0
         self.changes = 0
         self.trace: list[str] | None = None
+        self.cold_from = sys.maxsize
+        """From here on files have to be brought from the disk, as far as they say."""
+        self.forgotten: list[tuple[int, int]] = []
+        """(begin, end) of what readers let go of."""
         self._contents: dict[str, _Content] = {}
         self._directories: set[str] = {""}
         self._countdown: int | None = None

@@ -177,6 +177,25 @@ def test_reading_and_writing_is_throttled() -> None:
     assert house.leader("t").log.cleaned_offset != 0
 
 
+def test_it_pauses_beside_requests_and_hurries_when_nobody_asks(house: CompactingHouse) -> None:
+    house.create("t", configs={**COMPACTED, "internal.segment.bytes": "100000"})
+    house.write_keys("t", 5_000)
+    now_ms = house.now_ms + 100  # `log.cleaner.backoff.ms`
+    pauses = {}
+    for is_asked, steps in ((True, 50), (False, 300)):
+        pauses[is_asked] = rests = []
+        for _ in range(steps):
+            house.table.is_busy = is_asked
+            house.perform(house.table.tick(now_ms))
+            due_ms = house.table.next_ms()
+            assert due_ms is not None
+            rests.append(due_ms >= now_ms)
+    assert house.leader("t").log.cleaned_offset == 0, "the round is under way"
+    assert all(pauses[True])
+    assert sum(pauses[False][:200]) in (99, 100)
+    assert not any(pauses[False][200:])
+
+
 def test_a_wait_of_0_does_not_keep_the_loop_busy() -> None:
     house = CompactingHouse(log_cleaner_backoff_ms="0")
     ticks = 0
