@@ -40,23 +40,16 @@ def ways(produce: str, consume: str) -> dict[str, str]:
     return dict(zip(MODES, (produce, consume), strict=True))
 
 
+_OURS: Final = Client("Ottla's client", "ours", ways("ours, send", "ours, poll"))
+_DROP_IN: Final = Client(
+    "ottla.kafka", "ours_kafka", ways("ours, ottla.kafka", "ours, ottla.kafka, poll")
+)
+
 CLIENTS: Final = {
-    "ottla": Client("Ottla's client", "ours", ways("ours, send", "ours, poll")),
-    "drop_in": Client(
-        "ottla.kafka", "ours_kafka", ways("ours, ottla.kafka", "ours, ottla.kafka, poll")
-    ),
-    "compiled": Client(
-        "Ottla's client, compiled",
-        "ours",
-        ways("ours, send", "ours, poll"),
-        python=compiled_python,
-    ),
-    "drop_in_compiled": Client(
-        "ottla.kafka, compiled",
-        "ours_kafka",
-        ways("ours, ottla.kafka", "ours, ottla.kafka, poll"),
-        python=compiled_python,
-    ),
+    "ottla": _OURS,
+    "drop_in": _DROP_IN,
+    "compiled": _OURS._replace(title="Ottla's client, compiled", python=compiled_python),
+    "drop_in_compiled": _DROP_IN._replace(title="ottla.kafka, compiled", python=compiled_python),
     "confluent": Client(
         "confluent-kafka",
         "confluent",
