@@ -30,9 +30,6 @@ from ottla.record.record import Headers
 
 _RATIO_MARGIN: Final = 1.05
 
-_new: Final = object.__new__
-"""A call of the class costs a third more, once per record."""
-
 
 @final
 class Accumulator:
@@ -92,18 +89,21 @@ class Accumulator:
     def append(
         self,
         topic: str,
-        value: bytes | None,
-        key: bytes | None,
+        value: object,
+        key: object,
         headers: Headers,
-        partition: int | None,
+        partition: object,
         timestamp_ms: int,
     ) -> Delivery:
-        """Take a record. Raises BufferFull, RecordTooLarge, TopicUnknown, ProducerClosed,
-        LocalProtocolError for a partition that is not there, TypeError for what is no bytes."""
+        """Take a record; what a caller may mistake is looked at here, whatever its type.
+
+        Raises BufferFull, RecordTooLarge, TopicUnknown, ProducerClosed, LocalProtocolError for a
+        partition that is not there, TypeError for what is no bytes.
+        """
         known = self._topics.get(topic)
         if known is not None and not headers and type(value) is bytes:
             if partition is not None:
-                lane = known.lanes.get(partition)
+                lane = known.lanes.get(partition) if type(partition) is int else None
                 batch = None if lane is None else lane.open
             elif key is None:
                 batch = known.sticky_batch
@@ -113,26 +113,27 @@ class Accumulator:
             if batch is not None:
                 room = batch.room - len(value) - RECORD_OVERHEAD_BYTES
                 keys = batch.keys
-                if key is None:
-                    is_plain = True
-                else:
-                    is_plain = keys is not None and type(key) is bytes
-                    room -= len(key) + 2
-                if (
-                    is_plain
-                    and room >= 0
-                    and (timestamp_ms == batch.last_timestamp_ms or batch.turn(timestamp_ms))
+                plain_key: bytes | None = None
+                if key is not None:
+                    if keys is not None and type(key) is bytes:
+                        plain_key = key
+                        room -= len(key) + 2
+                    else:
+                        room = -1
+                if room >= 0 and (
+                    timestamp_ms == batch.last_timestamp_ms or batch.turn(timestamp_ms)
                 ):
                     batch.room = room
                     values = batch.values
-                    delivery = _new(self._delivery)
+                    delivery = self._delivery()
                     delivery._batch = batch
                     delivery._index = len(values)
                     values.append(value)
                     if keys is not None:
-                        keys.append(key)
+                        keys.append(plain_key)
                     return delivery
-        return self._append_rare(topic, value, key, headers, partition, timestamp_ms)
+        own_value, own_key = owned("value", value), owned("key", key)
+        return self._append_rare(topic, own_value, own_key, headers, partition, timestamp_ms)
 
     def _append_rare(
         self,
@@ -140,11 +141,10 @@ class Accumulator:
         value: bytes | None,
         key: bytes | None,
         headers: Headers,
-        partition: int | None,
+        partition: object,
         timestamp_ms: int,
     ) -> Delivery:
         """`append` for whatever is not usual: a new batch, headers, another millisecond."""
-        value, key = owned("value", value), owned("key", key)
         check_extras(headers, timestamp_ms)
         known = self._known(topic)
         size = record_bytes_max(key, value, headers)
@@ -169,7 +169,7 @@ class Accumulator:
         batch.room -= size
         if is_sticky:
             known.sticky_batch = batch
-        return self._delivery(batch, index)
+        return self._delivery.of(batch, index)
 
     def append_batch(
         self,

@@ -107,7 +107,7 @@ class RecordBatch:
         self.topic = topic
         self.partition = partition
         self.order = order
-        self.created_ms: float = 0
+        self.created_ms = 0.0
         self.wait = wait
         # ---- the records, while it is open
         self.room = 0
@@ -138,7 +138,7 @@ class RecordBatch:
         """An attempt under this identity may have been stored, for all that is known."""
         self.is_untraceable = False
         """It may be stored, and if it is, no broker would show it."""
-        self.retry_at_ms: float = 0
+        self.retry_at_ms = 0.0
         self.leader_epoch = -1
         self.reason: str | None = None
         """Why the last attempt did not succeed."""

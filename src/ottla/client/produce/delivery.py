@@ -9,7 +9,7 @@ Promises: every delivery ends, with `Delivered` or with an error of `fate.py`.
 
 from collections.abc import Callable, Generator, Sequence
 from functools import partial
-from typing import final
+from typing import Self, final
 
 from ottla.client.produce.batch import RecordBatch
 from ottla.client.produce.fate import Delivered
@@ -19,14 +19,22 @@ from ottla.errors import OttlaError
 class Delivery:
     """One record's fate. To be awaited, asked, or told of by a callback.
 
-    Another interface may give it other names, in a subclass without slots and `__init__`.
+    Another interface may give it other names, in a subclass without slots. There is no `__init__`: who
+    takes a record sets both attributes himself, as a call with arguments costs twice as much.
     """
 
     __slots__ = ("_batch", "_index")
 
-    def __init__(self, batch: RecordBatch, index: int) -> None:
-        self._batch = batch
-        self._index = index
+    _batch: RecordBatch
+    _index: int
+
+    @classmethod
+    def of(cls, batch: RecordBatch, index: int) -> Self:
+        """The record's with that place in the batch."""
+        delivery = cls()
+        delivery._batch = batch
+        delivery._index = index
+        return delivery
 
     @property
     def topic(self) -> str:

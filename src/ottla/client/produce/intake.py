@@ -80,7 +80,7 @@ def record_bytes_max(key: bytes | None, value: bytes | None, headers: Headers) -
     return value_bytes + len(key) + RECORD_OVERHEAD_BYTES + 2
 
 
-def owned(what: str, data: bytes | bytearray | memoryview | None) -> bytes | None:
+def owned(what: str, data: object) -> bytes | None:
     """Bytes that nobody changes afterwards."""
     if data is None or type(data) is bytes:
         return data

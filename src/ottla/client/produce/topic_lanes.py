@@ -68,16 +68,16 @@ class TopicLanes:
         if self.sticky is not None and self.sticky.partition not in view.led:
             self.sticky = self.sticky_batch = None
 
-    def lane(self, partition: int) -> Lane:
+    def lane(self, partition: object) -> Lane:
         """The partition's; raises LocalProtocolError if there is none."""
+        count = len(self.view.partitions)
+        if type(partition) is not int or not 0 <= partition < count:
+            raise LocalProtocolError(
+                f"topic '{self.view.name}' has {count} partitions, 0 to {count - 1}; there is "
+                f"no partition {partition}"
+            )
         lane = self.lanes.get(partition)
         if lane is None:
-            count = len(self.view.partitions)
-            if type(partition) is not int or not 0 <= partition < count:
-                raise LocalProtocolError(
-                    f"topic '{self.view.name}' has {count} partitions, 0 to {count - 1}; there is "
-                    f"no partition {partition}"
-                )
             lane = Lane(
                 self.view.name,
                 partition,

@@ -201,7 +201,7 @@ def refused(
     batch = RecordBatch(topic, partition, (), _never)
     batch.fail(error)
     batch.announce()
-    return kind(batch, 0)
+    return kind.of(batch, 0)
 
 
 async def _never(batch: RecordBatch) -> None:

@@ -345,6 +345,7 @@ class KafkaProducer:
                 case TypeError() if isinstance(value, ProducerRecord):
                     return self._send_record(topic, value, headers, partition)
                 case TypeError():
+                    _check_topic(topic)
                     raise TypeError(
                         f"{problem}; give a key_serializer or value_serializer for what is not bytes"
                     ) from problem
