@@ -41,7 +41,7 @@ from ottla.record.sift import keys_untrusted, rebased_untrusted, sift_untrusted
 from ottla.types import NO_EPOCH, NO_TIMESTAMP
 
 _BATCH_COST: Final = 5_000
-_RECORD_COST: Final = 2_000
+_RECORD_COST: Final = 1_000
 _KEYS_AT_ONCE: Final = 5_000
 _DECOMPRESSED_BYTES_MAX: Final = 256 * 1024 * 1024
 _WRITTEN_BYTES: Final = 256 * 1024
@@ -111,7 +111,7 @@ class Compaction:
         self._cost = 0
         self._bytes = 0
         self.now_ms = now_ms
-        self.step_cost = 75_000
+        self.step_cost = 100_000
         """What a step may cost, in guessed nanoseconds. No batch is divided."""
         self.bytes_read = 0
         self.bytes_written = 0

@@ -2,9 +2,8 @@
 
 One log at a time. When none is under way all are looked at, a slice per step, and the one with the
 greatest share of uncompacted bytes is taken; when none has enough, `log.cleaner.backoff.ms` passes.
-A step takes a tenth of a millisecond, so that it hardly shows in what a request takes: whoever asks is served
-before the next one. After a few of them there is a pause, unless nobody has asked the broker anything for
-some time. What is read and written counts against `log.cleaner.io.max.bytes.per.second`.
+A step takes one or two tenths of a millisecond: whoever asks is served before the next one. After each there is a
+pause, unless nobody has asked the broker anything for some time. What is read and written counts against `log.cleaner.io.max.bytes.per.second`.
 
 A round is given up, and begun anew later, when its partition is deleted, no longer compacted or not
 served any more, or when the segments it was reading are gone. A log that can't be compacted (it is
@@ -36,11 +35,9 @@ _LOOKED_AT: Final = 100
 """Logs per step: a few microseconds each, when nothing has to be read."""
 
 _DELETED: Final = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-_STEPS_AT_ONCE: Final = 2
-"""Then there is a pause of one or two milliseconds, as after each step that somebody has waited for."""
-
-_QUIET_STEPS: Final = 200
-"""After so many steps between which nobody asked anything there are no pauses."""
+_QUIET_STEPS: Final = 100
+"""After so many steps between which nobody asked anything there are no pauses. A pause takes one or two
+milliseconds."""
 
 _BACKOFF_MIN_MS: Final = 10
 """An operator may set 0, which would never let the loop sleep."""
@@ -200,8 +197,7 @@ class Cleaner:
         self._free_ms = max(self._free_ms, float(now_ms)) + min(size_bytes * 1000 / per_second, 6e4)
         if self._free_ms >= now_ms + 1:
             return int(self._free_ms)
-        rests = self._quiet_steps < _QUIET_STEPS and not self._quiet_steps % _STEPS_AT_ONCE
-        return now_ms if rests else now_ms - 1
+        return now_ms if self._quiet_steps < _QUIET_STEPS else now_ms - 1
 
     def _end(self, leader: Leader, compaction: Compaction) -> None:
         log = leader.log
