@@ -200,43 +200,25 @@ class Producer:
         """As `append`, after waiting for metadata and room, up to `max_block_ms` each."""
         if timestamp_ms is None:
             timestamp_ms = time_ns() // 1_000_000
-        try:
-            if self._is_shared:
-                with self._guard:
-                    taken = self._take(topic, value, key, headers, partition, timestamp_ms)
-            else:
-                taken = self._take(topic, value, key, headers, partition, timestamp_ms)
-        except (TopicUnknown, BufferFull) as missing:
-            taken = await self._take_later(
-                missing, topic, value, key, headers, partition, timestamp_ms
-            )
-        if self._is_awake and (self._records.is_pressing or timestamp_ms != self._let_go_at_ms):
-            # A batch was begun. Who never waits would never let the loop send it.
-            self._let_go_at_ms = timestamp_ms
-            await asyncio.sleep(0)
-        return taken
-
-    async def _take_later(
-        self,
-        missing: TopicUnknown | BufferFull,
-        topic: str,
-        value: bytes | None,
-        key: bytes | None,
-        headers: Headers,
-        partition: int | None,
-        timestamp_ms: int,
-    ) -> Delivery:
-        """Take a record once there is what was missing."""
         while True:
-            if isinstance(missing, TopicUnknown):
-                await self.topic(topic)
-            else:
-                await self.room()
             try:
-                with self._guard:
-                    return self._take(topic, value, key, headers, partition, timestamp_ms)
-            except (TopicUnknown, BufferFull) as still:
-                missing = still
+                if self._is_shared:
+                    with self._guard:
+                        taken = self._take(topic, value, key, headers, partition, timestamp_ms)
+                else:
+                    taken = self._take(topic, value, key, headers, partition, timestamp_ms)
+            except TopicUnknown:
+                await self.topic(topic)
+            except BufferFull:
+                await self.room()
+            else:
+                if self._is_awake and (
+                    self._records.is_pressing or timestamp_ms != self._let_go_at_ms
+                ):
+                    # A batch was begun. Who never waits would never let the loop send it.
+                    self._let_go_at_ms = timestamp_ms
+                    await asyncio.sleep(0)
+                return taken
 
     def append_batch(
         self, topic: str, records: Sequence[bytes | Draft], partition: int | None = None
