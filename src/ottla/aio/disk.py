@@ -42,6 +42,8 @@ _EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE)
 _EXHAUSTED_TRIES_MAX: Final = 200
 _EXHAUSTED_PAUSE_S: Final = 0.02
 _KNOWS_CACHE: Final = _IS_LINUX and hasattr(os, "RWF_NOWAIT")
+_PROBE: Final = bytearray(64 * 1024)
+"""Where bytes are read to only to learn whether they are in memory. Nobody looks at it."""
 _BROUGHT_TOGETHER_BYTES: Final = 256 * 1024  # pages that the kernel may hold, and let go of, as one
 _SYNC_ALL_SINGLY_MAX: Final = 256  # more files than this: one sync of the file system is cheaper
 
@@ -125,23 +127,44 @@ class RealFile:
             return b"".join(pieces)
         return data
 
+    def read_once(self, position: int, size_bytes: int) -> bytes:
+        if self.descriptor < 0:
+            self._disk.open_descriptor(self)
+        self._read_ahead(is_wanted=False)
+        try:
+            return self.read(position, size_bytes)
+        finally:
+            self._read_ahead(is_wanted=True)
+
     def prefetch(self, position: int, size_bytes: int) -> bool:
         if self.descriptor < 0 or not _KNOWS_CACHE:
             return False
+        wanted_bytes = min(size_bytes, self.size_bytes - position)
+        into = memoryview(_PROBE)[: max(1, wanted_bytes)]
+        self._read_ahead(is_wanted=False)
         try:
-            os.preadv(self.descriptor, (bytearray(1),), position, os.RWF_NOWAIT)
+            # Newer kernels begin to bring what is not there: all of it by one request.
+            there_bytes = os.preadv(self.descriptor, (into,), position, os.RWF_NOWAIT)
         except BlockingIOError:
-            self._advise(position, size_bytes, os.POSIX_FADV_WILLNEED)
-            return True
+            there_bytes = 0
         except OSError:
-            pass  # not on this file system, or not at this position
-        return False
+            return False  # not on this file system, or not at this position
+        finally:
+            self._read_ahead(is_wanted=True)
+        if there_bytes < wanted_bytes:
+            self._advise(position, wanted_bytes, os.POSIX_FADV_WILLNEED)
+        return there_bytes == 0 < wanted_bytes
 
     def forget(self, position: int, size_bytes: int) -> None:
         if self.descriptor >= 0 and _KNOWS_CACHE:
             # Only what lies within goes: so does, then, what began before `position`.
             begin = max(0, position - _BROUGHT_TOGETHER_BYTES)
             self._advise(begin, position + size_bytes - begin, os.POSIX_FADV_DONTNEED)
+
+    def _read_ahead(self, *, is_wanted: bool) -> None:
+        """Whether the kernel may. Others read by the same descriptor, so it is put back each time."""
+        if _KNOWS_CACHE:
+            self._advise(0, 0, os.POSIX_FADV_NORMAL if is_wanted else os.POSIX_FADV_RANDOM)
 
     def _advise(self, position: int, size_bytes: int, advice: int) -> None:
         with contextlib.suppress(OSError):

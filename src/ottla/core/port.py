@@ -35,8 +35,12 @@ class File(Protocol):
     def read(self, position: int, size_bytes: int) -> bytes:
         """The bytes from `position` on; fewer than `size_bytes` only at the end of the file."""
 
+    def read_once(self, position: int, size_bytes: int) -> bytes:
+        """As `read`; what lies behind is not brought along."""
+
     def prefetch(self, position: int, size_bytes: int) -> bool:
-        """These bytes are read soon: the disk may begin to bring them. Waits for nothing, never fails.
+        """These bytes, and no others, are read soon: the disk may begin to bring them. Waits for
+        nothing, never fails.
 
         True: it has to bring them, so that they are in memory for this reader only.
         """

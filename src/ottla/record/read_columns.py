@@ -187,8 +187,10 @@ class _Parser:
             if count < _RUN_MIN:
                 return None
             column = data[at + place : at + stride * count : stride]
-            # What is left after stripping is not equal to the first: cheaper than building a twin.
-            count -= len(column.lstrip(column[:1]))
+            first = column[:1]
+            # A twin is made and compared at once; stripping looks at byte after byte.
+            if column != first * count:
+                count -= len(column.lstrip(first))
         column = data[at + offset_at : at + stride * count : stride]
         if index < _DELTAS_1_END:
             count = _agreeing(column, _DELTAS_1[index : index + count])
@@ -208,8 +210,8 @@ class _Parser:
             delta, _ = unsigned(data, at + time_at, 10)
             stamp = self._base_timestamp + ((delta >> 1) ^ -(delta & 1))
             self.columns.timestamps += [stamp] * count
-        first = self._base_offset + index
-        self.columns.offsets += range(first, first + count)
+        base_offset = self._base_offset + index
+        self.columns.offsets += range(base_offset, base_offset + count)
         key_size = -1 if key & 1 else key >> 1
         value_size = -1 if value & 1 else value >> 1
         self._cut(stride, count, key_at, key_size, value_at, value_size)
@@ -231,7 +233,7 @@ class _Parser:
                 low = low[:count]
             if count < _RUN_MIN:
                 return 0
-            if not low.lstrip(low[:1]):
+            if low == low[:1] * count:
                 stamps = [base + (low[0] >> 1 ^ -(low[0] & 1))] * count
             elif count < _TABLE_MIN:
                 stamps = [base + (byte >> 1 ^ -(byte & 1)) for byte in low]
@@ -248,7 +250,7 @@ class _Parser:
                 )
             if count < _RUN_MIN:
                 return 0
-            if not low.lstrip(low[:1]) and not high.lstrip(high[:1]):
+            if low == low[:1] * len(low) and high == high[:1] * len(high):
                 delta = (high[0] << 7) + low[0] - 128
                 stamps = [base + (delta >> 1 ^ -(delta & 1))] * count
             else:
@@ -377,7 +379,8 @@ def _fields(form: str, block: memoryview, count: int) -> list[bytes]:
     found: list[bytes] = []
     for some in _layout(form, together).iter_unpack(block[:end]):
         found += some
-    found += chain.from_iterable(_layout(form, 1).iter_unpack(block[end:]))
+    if end < len(block):
+        found += chain.from_iterable(_layout(form, 1).iter_unpack(block[end:]))
     return found
 
 

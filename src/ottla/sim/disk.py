@@ -86,6 +86,9 @@ class SimFile:
         self._disk.reads(self.path, self.inode)
         return bytes(self.inode.data[position : position + size_bytes])
 
+    def read_once(self, position: int, size_bytes: int) -> bytes:
+        return self.read(position, size_bytes)
+
     def prefetch(self, position: int, size_bytes: int) -> bool:
         return False
 

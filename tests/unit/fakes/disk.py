@@ -60,6 +60,9 @@ class MemoryFile:
         self._called("read", changes=False)
         return bytes(memoryview(self._content.data)[position : position + size_bytes])
 
+    def read_once(self, position: int, size_bytes: int) -> bytes:
+        return self.read(position, size_bytes)
+
     def prefetch(self, position: int, size_bytes: int) -> bool:
         return self._disk.cold_from <= position < self.size_bytes
 

@@ -111,7 +111,7 @@ class Compaction:
         self._cost = 0
         self._bytes = 0
         self.now_ms = now_ms
-        self.step_cost = 100_000
+        self.step_cost = 50_000
         """What a step may cost, in guessed nanoseconds. No batch is divided."""
         self.bytes_read = 0
         self.bytes_written = 0

@@ -24,6 +24,7 @@ from ottla import probe
 from ottla.core.log.aborted_index import AbortedIndex
 from ottla.core.log.corrupt import CorruptSegment
 from ottla.core.log.offset_index import OffsetIndex
+from ottla.core.log.read_ahead import PIECE_BYTES, ReadAhead
 from ottla.core.log.time_index import TimeIndex
 from ottla.core.port import Disk, File
 from ottla.errors import RemoteProtocolError
@@ -55,9 +56,6 @@ Who does not know it removes it at the next start."""
 _SUFFIXES: Final = (".log", ".index", ".timeindex", ".txnindex")
 _SCAN_BYTES: Final = 8192
 """What a look-up reads at once: the gap between two index entries, and some."""
-_WALK_BYTES: Final = 128 * 1024
-"""What is read at once by who wants whole batches: copying it takes some 14 microseconds, and a megabyte, at
-up to 103, as long as a whole step of the cleaner, for which requests wait."""
 _ORDER_BYTES: Final = 32 * 1024
 _DAMAGES_REMEMBERED: Final = 64
 
@@ -434,7 +432,7 @@ class Segment:
         """The first position behind `position` where a batch of magic 2 stands, checksum and all."""
         at, end = position + 1, self.size_bytes
         while at + HEADER_BYTES <= end:
-            block = self.file.read(at, min(_WALK_BYTES, end - at))
+            block = self.file.read(at, min(PIECE_BYTES, end - at))
             found = block.find(b"\2", MAGIC_AT)
             while found >= 0:
                 size = int.from_bytes(block[found - 8 : found - 4], "big") + LOG_OVERHEAD_BYTES
@@ -577,35 +575,27 @@ class Segment:
     def _walk(self, position: int, *, whole: bool) -> Iterator[tuple[int, Entry]]:
         end = self.size_bytes
         file = self.file
-        ahead_bytes = _WALK_BYTES if whole else _SCAN_BYTES
+        ahead = ReadAhead(file, position, end) if whole else None
+        read = file.read if ahead is None else ahead.read
+        block_bytes = _SCAN_BYTES if ahead is None else PIECE_BYTES
         block = b""
         block_at = position
-        # Whether the block, and the next one, are in memory for this walk alone.
-        is_borrowed, is_coming = False, whole and file.prefetch(position, ahead_bytes)
-        borrowed_at = position
         while position < end:
             at = position - block_at
             if at + HEADER_BYTES > len(block) and block_at + len(block) < end:
-                block = file.read(position, min(ahead_bytes, end - position))
+                block = read(position, min(block_bytes, end - position))
                 block_at, at = position, 0
             entry = self._entry(block, at, position)
             if whole and entry.data is None:
-                block = file.read(position, min(max(ahead_bytes, entry.size_bytes), end - position))
+                block = read(position, min(max(block_bytes, entry.size_bytes), end - position))
                 block_at, at = position, 0
                 entry = self._entry(block, at, position)
                 if entry.data is None:
                     raise CorruptSegment(self.path(), position, "the file ends inside a batch")
-            if whole and block_at == position:
-                # Just read. Who walks in steps beside other work must not wait for the disk at the next
-                # block, nor may a whole log take the place in memory of what is read by others.
-                if is_borrowed:
-                    file.forget(borrowed_at, position - borrowed_at)
-                is_borrowed, borrowed_at = is_coming, position
-                is_coming = file.prefetch(block_at + len(block), ahead_bytes)
             yield position, entry
             position += entry.size_bytes
-        if is_borrowed:
-            file.forget(borrowed_at, end - borrowed_at)
+        if ahead is not None:
+            ahead.finish()
 
     def entry_at(self, position: int, size_bytes: int) -> Entry:
         """One whole batch."""
