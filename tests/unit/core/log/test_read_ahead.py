@@ -65,7 +65,11 @@ def test_what_it_brought_goes_once_it_is_read_and_nothing_else() -> None:
     for position in range(0, 6 * PIECE_BYTES, PIECE_BYTES):
         ahead.read(position, PIECE_BYTES)
         assert all(end <= position for _, end in disk.forgotten)
-    assert [begin for begin, _ in disk.forgotten] == [2 * PIECE_BYTES, 3 * PIECE_BYTES, 4 * PIECE_BYTES]
+    assert [begin for begin, _ in disk.forgotten] == [
+        2 * PIECE_BYTES,
+        3 * PIECE_BYTES,
+        4 * PIECE_BYTES,
+    ]
     ahead.finish()
     assert disk.forgotten[-1][1] <= SIZE_BYTES
     assert len(disk.forgotten) == len(set(disk.forgotten))
