@@ -55,6 +55,7 @@ log = logging.getLogger(__name__)
 _FLUSH_TIMEOUT_S: Final = 30.0
 _FLUSH_POLL_S: Final = 0.002
 _FAREWELL_TIMEOUT_S: Final = 1.0
+_let_others_run: Final[Callable[[], None]] = getattr(os, "sched_yield", lambda: None)
 _TIMER_SLACK_MS: Final = 1  # a loop's timer may fire a little early
 _FILES_MIN: Final = 16
 
@@ -377,6 +378,8 @@ class Broker:
         self._timer = None
         deadline_ms = self._node.next_deadline_ms()
         if deadline_ms is not None and deadline_ms <= self._clock.now_ms():
+            # Whoever was answered just now may have been woken on our processor, and wait for it.
+            _let_others_run()
             self._step(Ticked())
         else:
             self._set_timer()

@@ -2,9 +2,9 @@
 
 One log at a time. When none is under way all are looked at, a slice per step, and the one with the
 greatest share of uncompacted bytes is taken; when none has enough, `log.cleaner.backoff.ms` passes.
-A step takes one or two tenths of a millisecond: whoever asks is served before the next one. After each
-there is a pause, unless nobody has asked the broker anything for some time; after one or more requests
-there is a second one. What is read and written counts against `log.cleaner.io.max.bytes.per.second`.
+A step takes about a tenth of a millisecond: whoever asks is served before the next one. After each
+there is a pause, unless nobody has asked the broker anything for some time. What is read and written
+counts against `log.cleaner.io.max.bytes.per.second`.
 
 A round is given up, and begun anew later, when its partition is deleted, no longer compacted or not
 served any more, or when the segments it was reading are gone. A log that can't be compacted (it is
@@ -75,7 +75,6 @@ class Cleaner:
         "_best",
         "_dirs",
         "_free_ms",
-        "_gave_way",
         "_leader",
         "_quiet_steps",
         "_refused",
@@ -94,7 +93,6 @@ class Cleaner:
         self._steps: Iterator[Step] = iter(())
         self._turn = 0  # of the flush that is waited for
         self._free_ms = 0.0  # when what was read and written is paid for
-        self._gave_way = False  # to requests, instead of the last step
         self._quiet_steps = 0
         self._to_look_at: list[Leader] = []
         self._best: tuple[Cleanable, Leader] | None = None
@@ -112,12 +110,7 @@ class Cleaner:
         if not self._settings.cleaner_enabled:
             return Turn(now_ms + self.backoff_ms)
         if self._round is not None:
-            self._quiet_steps = 0 if is_busy else self._quiet_steps + 1
-            self._gave_way = is_busy and not self._gave_way
-            if self._gave_way:
-                # Whoever was answered just now may have to wait for our CPU to take the answer.
-                return Turn(now_ms)
-            return self._go_on(now_ms)
+            return self._go_on(now_ms, is_busy)
         if not self._to_look_at:
             self._to_look_at = [one for one in leaders() if one.policy.settings.cleanup_compact]
             self._best = None
@@ -159,7 +152,7 @@ class Cleaner:
             if found is not None and (self._best is None or found.ratio > self._best[0].ratio):
                 self._best = (found, leader)
 
-    def _go_on(self, now_ms: int) -> Turn:
+    def _go_on(self, now_ms: int, is_busy: bool) -> Turn:
         leader, compaction = self._leader, self._round
         assert leader is not None
         assert compaction is not None
@@ -167,6 +160,7 @@ class Cleaner:
             self.abandon()
             return Turn(now_ms)
         compaction.now_ms = now_ms
+        self._quiet_steps = 0 if is_busy else self._quiet_steps + 1
         put_before = compaction.put_in_place
         turn = Turn(now_ms)
         try:

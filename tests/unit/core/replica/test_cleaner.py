@@ -38,13 +38,11 @@ class CompactingHouse(House):
         self.held: list[Flush] = []
         self.flushed = 0
 
-    def write_keys(
-        self, name: str, count: int = 30, keys: int = 3, value: bytes = b"v" * 50
-    ) -> None:
+    def write_keys(self, name: str, count: int = 30, keys: int = 3) -> None:
         leader = self.leader(name)
         for at in range(count):
             builder = BatchBuilder()
-            builder.append(self.now_ms, b"k%d" % (at % keys), b"%d" % at + value)
+            builder.append(self.now_ms, b"k%d" % (at % keys), b"%d" % at + b"v" * 50)
             header = header_untrusted(memoryview(builder.build()))
             leader.append(ValidBatch(header, self.now_ms, 0), self.now_ms)
         self.perform(self.table.appended(leader, self.now_ms))
@@ -196,22 +194,6 @@ def test_it_pauses_beside_requests_and_hurries_when_nobody_asks(house: Compactin
     assert all(pauses[True])
     assert all(pauses[False][:99])
     assert not any(pauses[False][100:])
-
-
-def test_beside_requests_every_second_step_gives_way(house: CompactingHouse) -> None:
-    house.create("t", configs={**COMPACTED, "internal.segment.bytes": "1000000"})
-    house.write_keys("t", 30, value=b"v" * 150_000)  # each batch is a step, and is read by it
-    now_ms = house.now_ms + 100  # `log.cleaner.backoff.ms`
-    house.perform(house.table.tick(now_ms))
-    house.perform(house.table.tick(now_ms))
-    has_read = []
-    for is_asked in (True, True, True, True, False, True, False, False):
-        house.table.is_busy = is_asked
-        before = house.disk.calls
-        house.perform(house.table.tick(now_ms))
-        has_read.append(house.disk.calls > before)
-    assert house.leader("t").log.cleaned_offset == 0, "the round is under way"
-    assert has_read == [False, True, False, True, True, False, True, True]
 
 
 def test_a_wait_of_0_does_not_keep_the_loop_busy() -> None:
