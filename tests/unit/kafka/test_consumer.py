@@ -3,6 +3,7 @@
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 
 import pytest
@@ -305,6 +306,15 @@ def test_a_closed_consumer_says_so(bootstrap: str, topic: str) -> None:
     assert list(consumer) == []
 
 
+@pytest.fixture
+def _ctrl_c_is_heard() -> Iterator[None]:
+    """A shell's background jobs, and what they start, ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_ctrl_c_is_heard")
 def test_ctrl_c_interrupts_a_poll_that_waits(bootstrap: str, topic: str) -> None:
     filled(bootstrap, topic, 1)
     with reader(bootstrap, topic) as consumer:
