@@ -14,8 +14,8 @@ from typing import Final, final
 from ottla.core.port import File
 
 PIECE_BYTES: Final = 64 * 1024
-"""What is read at once by who wants whole batches. Asking for it, copying it and letting it go take some
-80 microseconds, half as long as a step of the cleaner, for which requests wait."""
+"""What is read at once by who wants whole batches. Asking for it and copying it take some 65
+microseconds, half as long as a step of the cleaner, for which requests wait."""
 _AHEAD_BYTES: Final = 16 * PIECE_BYTES
 """At a hundred megabytes a second the disk has ten milliseconds to bring a piece."""
 _PIECES_AT_ONCE: Final = 2
