@@ -5,11 +5,11 @@ import random
 import shutil
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import count, cycle, islice
+from itertools import chain, count, cycle, islice
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from load import drive, percentile
 from peer import Peer
@@ -43,14 +43,33 @@ SEGMENT_BYTES: Final = 64 << 20
 BESIDE: Final = "beside"
 PACE_SECONDS: Final = 0.002
 CHANCE: Final = random.Random(2)
-ALONE: Final = 8_000
-"""Produces before the compaction, and as many after it: what the machine does changes meanwhile."""
-WINDOW: Final = 100
-"""Produces between two looks at the broker."""
+ALONE: Final = 2_000
+"""Produces before the compaction."""
+TURN: Final = 2_000
+REST: Final = 400
+"""Produces beside it, and then while it rests, in turns: whatever else the machine does is in both."""
 BUSY_TIMES: Final = 1.5
-"""A broker that takes so much more CPU than before is compacting."""
+"""A broker that takes so much more CPU than at rest is compacting. It takes 15 s to begin."""
+SETTLED: Final = 100
+"""Produces of each turn that do not count: until then the broker goes on as it was told before."""
+RESTING: Final = "1000000"
+UNLIMITED: Final = "1e308"
+"""Bytes a second that compaction may move. Resting, it takes a step in some 130 ms."""
 SECONDS_MAX: Final = 1_800
 TOPIC_RESOURCE: Final = 2
+BROKER_RESOURCE: Final = 4
+
+
+class Turn(NamedTuple):
+    """What each of its Produces took, and the broker's CPU and the time meanwhile."""
+
+    took_ns: list[int]
+    cpu_s: float
+    wall_s: float
+
+    @property
+    def cpu_share(self) -> float:
+        return self.cpu_s / self.wall_s
 
 
 @contextmanager
@@ -107,33 +126,43 @@ def compacted(
     segments = sorted((data / f"{topic}-0").glob("*.log"))
     active = int(segments[-1].stem)
     input_bytes = sum(segment.stat().st_size for segment in segments[:-1])
+    beside: list[Turn] = []
     with process.connect() as producer:
-        cpu_s, wall_s = process.cpu_seconds(), time.perf_counter()
-        without_ns = paced(producer, ALONE)
-        idle = (process.cpu_seconds() - cpu_s) / (time.perf_counter() - wall_s)
+        without = [turn_of(process, producer, ALONE)]
         memory_mib = most_mib = process.resident_mib()
-        set_policy(connection, topic, "compact")
-        cpu_s, wall_s = process.cpu_seconds(), time.perf_counter()
-        deadline_s = wall_s + SECONDS_MAX
-        window_cpu_s, window_s = cpu_s, wall_s
-        meanwhile_ns: list[int] = []
+        set_configs(
+            connection,
+            TOPIC_RESOURCE,
+            topic,
+            {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.01"},
+        )
+        deadline_s = time.perf_counter() + SECONDS_MAX
         while clean_until(data / "cleaner-offset-checkpoint", topic) < active:
-            took_ns = paced(producer, WINDOW)
-            was_cpu_s, was_s = window_cpu_s, window_s
-            window_cpu_s, window_s = process.cpu_seconds(), time.perf_counter()
-            if (window_cpu_s - was_cpu_s) / (window_s - was_s) > BUSY_TIMES * idle:
-                meanwhile_ns += took_ns
+            set_speed(connection, UNLIMITED)
+            beside.append(turn_of(process, producer, TURN))
+            set_speed(connection, RESTING)
+            without.append(turn_of(process, producer, REST))
             most_mib = max(most_mib, process.resident_mib())
-            if window_s > deadline_s:
+            if time.perf_counter() > deadline_s:
                 raise Unanswerable(f"it is not done after {SECONDS_MAX} s")
-        cpu_s = window_cpu_s - cpu_s - idle * (window_s - wall_s)
-        without_ns += paced(producer, ALONE)
+        set_speed(connection, UNLIMITED)
+    idle_share = sum(turn.cpu_s for turn in without) / sum(turn.wall_s for turn in without)
     return (
-        input_bytes / cpu_s / 1e6,
-        percentile(sorted(without_ns), 0.99) / 1e3,
-        percentile(sorted(meanwhile_ns), 0.99) / 1e3,
+        input_bytes / sum(turn.cpu_s - idle_share * turn.wall_s for turn in beside) / 1e6,
+        p99_us(without),
+        p99_us([turn for turn in beside[:-1] if turn.cpu_share > BUSY_TIMES * idle_share]),
         most_mib - memory_mib,
     )
+
+
+def turn_of(process: BrokerProcess, producer: socket.socket, times: int) -> Turn:
+    cpu_s, wall_s = process.cpu_seconds(), time.perf_counter()
+    took_ns = paced(producer, times)
+    return Turn(took_ns[SETTLED:], process.cpu_seconds() - cpu_s, time.perf_counter() - wall_s)
+
+
+def p99_us(turns: Sequence[Turn]) -> float:
+    return percentile(sorted(chain.from_iterable(turn.took_ns for turn in turns)), 0.99) / 1e3
 
 
 def paced(connection: socket.socket, times: int) -> list[int]:
@@ -156,12 +185,17 @@ def paced(connection: socket.socket, times: int) -> list[int]:
     return took_ns
 
 
-def set_policy(connection: socket.socket, topic: str, policy: str) -> None:
-    configs = [
-        AlterableConfig("cleanup.policy", 0, policy),
-        AlterableConfig("min.cleanable.dirty.ratio", 0, "0.01"),
-    ]
-    request = IncrementalAlterConfigsRequest([AlterConfigsResource(TOPIC_RESOURCE, topic, configs)])
+def set_speed(connection: socket.socket, bytes_per_s: str) -> None:
+    set_configs(
+        connection, BROKER_RESOURCE, "", {"log.cleaner.io.max.bytes.per.second": bytes_per_s}
+    )
+
+
+def set_configs(
+    connection: socket.socket, resource: int, name: str, values: Mapping[str, str]
+) -> None:
+    configs = [AlterableConfig(key, 0, value) for key, value in values.items()]
+    request = IncrementalAlterConfigsRequest([AlterConfigsResource(resource, name, configs)])
     answer = ask(connection, INCREMENTAL_ALTER_CONFIGS, 1, request)
     (row,) = answer.responses  # type: ignore[attr-defined]
     if row.error_code:
@@ -204,9 +238,10 @@ QUESTION: Final = Question(
             f"{size / GIB:.0f} GiB of records of {each:,} bytes" for each, size in LOG_BYTES.items()
         )
         + f", {DISTINCT} of each key, in batches of 16 KB and segments of 64 MiB, whose cleanup.policy is then "
-        "changed to compact. Another connection sends a Produce of 100 bytes to another topic, 500 a second at random moments; "
-        "its CPU, as it was before, is not counted, and what its requests take is compared with as many "
-        "before and after. The broker says by its cleaner-offset-checkpoint when it is done."
+        "changed to compact. Another connection sends a Produce of 100 bytes to another topic, 500 a second at random "
+        f"moments. After each {TURN:,} of them the compaction rests for {REST} "
+        "(log.cleaner.io.max.bytes.per.second): these are the ones without it, and the broker's CPU meanwhile is not "
+        "counted. The broker says by its cleaner-offset-checkpoint when it is done."
     ),
     figures=tuple(figures()),
     prepare=prepare,

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -79,7 +79,7 @@ def run(
     """The brokers' answers as the file has them."""
     rounds = rounds or question.rounds
     began_s, busy_s = time.monotonic(), _busy_seconds()
-    own_s = _own_seconds()
+    own_s, stolen_s = _own_seconds(), _stolen_seconds()
     refused: dict[str, str] = {}
     cold: dict[str, Answer] = {}
     kept: dict[str, list[Answer]] = {name: [] for name in peers}
@@ -112,7 +112,7 @@ def run(
                     kept[name].append(answer)
                 elif number == 0:
                     cold[name] = answer
-    wall_s = time.monotonic() - began_s
+    cores_s = (time.monotonic() - began_s) * (os.cpu_count() or 1)
     others_s = (_busy_seconds() - busy_s) - (_own_seconds() - own_s)
     return {
         "question": question.name,
@@ -125,7 +125,8 @@ def run(
             "rounds": rounds,
             "warm_up": question.warm_up,
             "priority": _priority(),
-            "others": round(max(0.0, others_s) / (wall_s * (os.cpu_count() or 1)), 3),
+            "others": round(max(0.0, others_s) / cores_s, 3),
+            "stolen": round((_stolen_seconds() - stolen_s) / cores_s, 3),
         },
         "machine": _machine(),
         "peers": {
@@ -206,9 +207,18 @@ def _failed(name: str, reason: Exception) -> str:
 
 def _busy_seconds() -> float:
     """Of all cores, since the machine's start."""
-    fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
-    idle_and_waiting = int(fields[3]) + int(fields[4])
-    return (sum(map(int, fields[:8])) - idle_and_waiting) / TICKS_PER_S
+    user, nice, system, _idle, _waiting, irq, softirq, _stolen = _ticks()
+    return (user + nice + system + irq + softirq) / TICKS_PER_S
+
+
+def _stolen_seconds() -> float:
+    """What a virtual machine's cores wanted, and its host gave to others."""
+    return _ticks()[-1] / TICKS_PER_S
+
+
+def _ticks() -> Sequence[int]:
+    """Of all cores: user, nice, system, idle, waiting for disks, irq, softirq, stolen (proc(5))."""
+    return [int(one) for one in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
 
 
 def _own_seconds() -> float:
