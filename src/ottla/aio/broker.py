@@ -18,7 +18,6 @@ import logging
 import os
 import signal
 from collections.abc import Callable, Mapping, Set
-from dataclasses import replace
 from typing import Final, Protocol, assert_never, final
 
 from ottla.aio.clock import Clock, ThreadStopwatch
@@ -447,7 +446,7 @@ def _with_bound_ports(settings: BrokerSettings, ports: Mapping[str, int]) -> Bro
         if shown is not None and shown.port == 0:
             shown = HostPort(shown.host, port)
         listeners.append(listener._replace(port=port, advertised=shown))
-    return replace(settings, listeners=tuple(listeners))
+    return settings._replace(listeners=tuple(listeners))
 
 
 def _within_limits(asked: ConnectionSettings) -> tuple[ConnectionSettings, int]:

@@ -13,8 +13,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Final, final
+from typing import Final, NamedTuple, final
 
 from ottla.aio.accept import Acceptor
 from ottla.aio.complaint import Complaints
@@ -40,8 +39,7 @@ _CLOSE_POLL_S: Final = 0.01
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Callers:
+class Callers(NamedTuple):
     """Whom the server tells. `turn_ended` follows the calls of one arrival."""
 
     requested: Callable[[Call, Message | None], None]

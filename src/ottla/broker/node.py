@@ -11,7 +11,6 @@ Life: `start` once, `step` for every event, `stop` when it shall end (its flushe
 `close` after that. Elsewhere: who may ask what, see `route.py`; who builds a node, see `wiring.py`.
 """
 
-from dataclasses import dataclass
 from itertools import islice
 from typing import Final, assert_never, final
 
@@ -44,24 +43,58 @@ _METADATA_DIR: Final = 0
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
     """`now_ms` is the wall clock in milliseconds and never runs backwards."""
 
-    node_id: BrokerId
-    in_force: InForce
-    routes: Routes
-    waiting: WaitList
-    current: Current
-    metadata_log: LocalMetadataLog
-    controller: Controller
-    replicas: ReplicaTable
-    groups: Shards[Groups]
-    quotas: Quotas
-    topics_wanted: tuple[TopicToCreate, ...]
-    defaults: TopicDefaults
-    entropy: Entropy
-    stopwatch: Stopwatch
+    __slots__ = (
+        "controller",
+        "current",
+        "defaults",
+        "entropy",
+        "groups",
+        "in_force",
+        "metadata_log",
+        "node_id",
+        "quotas",
+        "replicas",
+        "routes",
+        "stopwatch",
+        "topics_wanted",
+        "waiting",
+    )
+
+    def __init__(
+        self,
+        *,
+        node_id: BrokerId,
+        in_force: InForce,
+        routes: Routes,
+        waiting: WaitList,
+        current: Current,
+        metadata_log: LocalMetadataLog,
+        controller: Controller,
+        replicas: ReplicaTable,
+        groups: Shards[Groups],
+        quotas: Quotas,
+        topics_wanted: tuple[TopicToCreate, ...],
+        defaults: TopicDefaults,
+        entropy: Entropy,
+        stopwatch: Stopwatch,
+    ) -> None:
+        self.node_id = node_id
+        self.in_force = in_force
+        self.routes = routes
+        self.waiting = waiting
+        self.current = current
+        self.metadata_log = metadata_log
+        self.controller = controller
+        self.replicas = replicas
+        self.groups = groups
+        self.quotas = quotas
+        self.topics_wanted = topics_wanted
+        self.defaults = defaults
+        self.entropy = entropy
+        self.stopwatch = stopwatch
 
     def start(self, now_ms: int) -> list[Effect]:
         """Claim the metadata log; the partitions are opened once it is on the disk.

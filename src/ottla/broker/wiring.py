@@ -5,8 +5,7 @@ from top to bottom shows what a broker consists of and who knows whom.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final, final
+from typing import Final, NamedTuple, final
 
 from ottla.broker.handle import (
     alter_client_quotas,
@@ -123,8 +122,7 @@ _PLAINTEXT: Final = 0
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Premises:
+class Premises(NamedTuple):
     """What a node is built on: what the operator set, and whose directories it got in which state.
 
     `disk` and what is said of it: the directory of the metadata log, number 0 in effects and events;

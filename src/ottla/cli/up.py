@@ -78,7 +78,7 @@ def _configuration(args: argparse.Namespace) -> Configuration:
     not_started = f"; not started: {', '.join(others)}" if others else ""
     return replace(
         resolved,
-        broker=replace(resolved.broker, listeners=listeners),
+        broker=resolved.broker._replace(listeners=listeners),
         notes=(
             Note("INFO", f"{path}: service {service.name} ({service.image}){not_started}"),
             *resolved.notes,

@@ -11,9 +11,8 @@ frame of independent blocks (KIP-57); zstd is a frame (KIP-110).
 
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from struct import Struct
-from typing import Final
+from typing import Final, NamedTuple
 
 from ottla.errors import RemoteProtocolError
 
@@ -59,8 +58,7 @@ _BIG_UINT: Final = Struct(">I")
 _LITTLE_UINT: Final = Struct("<I")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Codec:
+class Codec(NamedTuple):
     """A codec by Kafka's name. `compress` takes a level, `decompress` is bounded by its second
     argument."""
 

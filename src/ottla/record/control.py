@@ -5,10 +5,9 @@ layout depends on the type. The two transaction markers are read and written her
 itself needs them; the values of the KRaft types are messages of the wire, handed out as bytes.
 """
 
-from dataclasses import dataclass
 from enum import IntEnum
 from struct import Struct
-from typing import Final
+from typing import Final, NamedTuple
 
 from ottla.errors import RemoteProtocolError
 from ottla.record.batch import Batch
@@ -40,8 +39,7 @@ class ControlType(IntEnum):
 _KNOWN: Final = frozenset(int(known) for known in ControlType)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ControlRecord:
+class ControlRecord(NamedTuple):
     """The one record of a control batch."""
 
     control_type: ControlType

@@ -13,8 +13,7 @@ Elsewhere: message sets of magic 0 and 1, `up_convert.py`; sequence numbers and 
 `core/log/producer_state.py`; LogAppendTime is stamped by the log (`batch.stamp_append_time`), because only then its time is known.
 """
 
-from dataclasses import dataclass
-from typing import Final, TypeAlias, final
+from typing import Final, NamedTuple, TypeAlias, final
 
 from ottla.errors import ErrorCode, RemoteProtocolError
 from ottla.limits import DECOMPRESSION_RATIO_MAX, LONG_MAX
@@ -43,8 +42,7 @@ _LEGACY_LENGTH_MIN: Final = 14
 """What the length field of the smallest message of magic 0 says; Kafka asks this of any entry."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AppendChecks:
+class AppendChecks(NamedTuple):
     """A topic's settings that decide what may be appended."""
 
     bytes_max: int

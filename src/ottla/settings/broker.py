@@ -12,7 +12,6 @@ DescribeConfigs says, see `describe.py`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
 from ottla.settings.definition import ConfigurationError, Setting
@@ -166,8 +165,7 @@ class MetadataLogSettings(NamedTuple):
     snapshot_interval_ms_max: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BrokerSettings:
+class BrokerSettings(NamedTuple):
     """`topic_defaults`: for each of a topic's settings the text that holds where it is not overridden."""
 
     node_id: BrokerId

@@ -10,7 +10,6 @@ Elsewhere: which of these a client asked for, and whether it may; that is the ha
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from itertools import dropwhile
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -36,8 +35,7 @@ class DescribedSynonym(NamedTuple):
     source: Source
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Described:
+class Described(NamedTuple):
     """One setting. `value` None: it has none, or it is a secret (`sensitive` tells which)."""
 
     name: str
@@ -86,8 +84,7 @@ def describe_all_brokers(dynamic_default: Mapping[str, str]) -> list[Described]:
     given = layers.given()
     described = [_described_of_broker(name, layers, given) for name in sorted(dynamic_default)]
     return [
-        replace(
-            one,
+        one._replace(
             synonyms=tuple(
                 synonym
                 for synonym in one.synonyms

@@ -5,8 +5,7 @@ A topic overrides some settings; the rest is the broker's (`BrokerSettings.topic
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from ottla.limits import LONG_MAX, shortened
 from ottla.settings.broker import BrokerSettings
@@ -30,8 +29,7 @@ _COMPRESSION_TYPES: Final[Mapping[str, CompressionType]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TopicSettings:
+class TopicSettings(NamedTuple):
     """None in a bound means: no bound. Times are durations, sizes are per partition."""
 
     cleanup_delete: bool

@@ -12,8 +12,7 @@ Elsewhere: buffers and sizes, see `frame.py`; what a version means, `api.py`.
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final, final
+from typing import Final, NamedTuple, final
 
 from ottla.errors import Bug, RemoteProtocolError
 from ottla.types import Payload
@@ -24,8 +23,7 @@ from ottla.wire.header import decode_request_header_untrusted, encode_response
 __all__ = ["Call", "ForeignProtocol", "ForeignProtocolError", "Origin", "ServerConnection"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
+class Origin(NamedTuple):
     """Where a connection comes from, and which listener took it."""
 
     connection_id: int

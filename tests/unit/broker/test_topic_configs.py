@@ -170,7 +170,7 @@ def test_every_setting_is_read_by_a_machine_or_has_a_reason() -> None:
     words = words_of_machines()
     broker = broker_settings({})
     plain = topic_settings({}, broker)
-    fields = plain.__dataclass_fields__
+    fields = plain._fields
     for name, setting in topic.SETTINGS.items():
         if setting.gap:
             assert not setting.honored, name

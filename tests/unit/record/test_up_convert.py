@@ -1,7 +1,6 @@
 """Message sets of old producers become batches of magic 2, or are refused with Kafka's error."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -133,7 +132,7 @@ def test_a_cut_tail_is_ignored(tail: int) -> None:
 
 
 def test_append_time_is_the_logs_to_set_and_timestamps_are_then_not_looked_at() -> None:
-    checks = replace(CHECKS, timestamp_type_log_append=True)
+    checks = CHECKS._replace(timestamp_type_log_append=True)
     assert held(accepted(message(0, b"v", timestamp_ms=NOW + DAY_MS), checks))
 
 
@@ -185,7 +184,7 @@ def test_a_bad_set_is_refused(case: str) -> None:
 
 
 def test_the_past_has_a_bound_where_the_topic_has_one() -> None:
-    checks = replace(CHECKS, before_max_ms=DAY_MS)
+    checks = CHECKS._replace(before_max_ms=DAY_MS)
     data = message(0, b"v", timestamp_ms=NOW - DAY_MS - 1)
     verdict = judge(ONE + data, checks)
     assert isinstance(verdict, Rejected)
@@ -199,7 +198,7 @@ def test_the_past_has_a_bound_where_the_topic_has_one() -> None:
 
 
 def test_a_compacted_topic_needs_keys() -> None:
-    checks = replace(CHECKS, compacted=True)
+    checks = CHECKS._replace(compacted=True)
     assert accepted(message(0, None, key=b"k"), checks)
     for data in (message(0, b"v", key=b"k") + ONE, wrapped(message(0, b"v", key=b"k") + ONE)):
         verdict = judge(data, checks)
@@ -207,7 +206,7 @@ def test_a_compacted_topic_needs_keys() -> None:
         assert (verdict.error, [index for index, _ in verdict.record_errors]) == (INVALID, [1])
 
 
-SMALL = replace(CHECKS, bytes_max=1_000, decompressed_bytes_max=10_000)
+SMALL = CHECKS._replace(bytes_max=1_000, decompressed_bytes_max=10_000)
 HALF = message(0, bytes(450))
 TOO_LARGE: dict[str, tuple[bytes, int | None, ErrorCode]] = {
     "one message": (message(0, bytes(1_000)), None, ErrorCode.MESSAGE_TOO_LARGE),
@@ -242,7 +241,7 @@ def test_what_is_compressed_may_hold_more() -> None:
 def test_a_set_holds_a_bounded_number_of_messages() -> None:
     one = message(0, b"", magic=0)
     assert accepted(wrapped(one * 40_000, magic=0)).batch.record_count == 40_000
-    checks = replace(CHECKS, bytes_max=1 << 23, decompressed_bytes_max=1 << 24)
+    checks = CHECKS._replace(bytes_max=1 << 23, decompressed_bytes_max=1 << 24)
     for data in (
         one * (MESSAGES_PER_SET_MAX + 1),
         wrapped(one * (MESSAGES_PER_SET_MAX + 1), magic=0),

@@ -6,7 +6,6 @@ Source: KIP-546, KIP-599, KIP-612. Elsewhere: what is refused and why, see `core
 """
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import Final, final
 
 from ottla.core.controller.answer import RowByRow
@@ -34,9 +33,11 @@ GAPS: Final[tuple[str, ...]] = (
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
 class HandleAlterClientQuotas:
-    controller: Controller
+    __slots__ = ("controller",)
+
+    def __init__(self, *, controller: Controller) -> None:
+        self.controller = controller
 
     def __call__(self, now_ms: int, call: Call, request: AlterClientQuotasRequest) -> list[Effect]:
         changer = QuotaChanger(self.controller.latest)

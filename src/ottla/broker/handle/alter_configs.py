@@ -5,7 +5,6 @@ refused and why, see `core/controller/configs.py`.
 """
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import Final, final
 
 from ottla.core.controller.answer import RowByRow
@@ -31,11 +30,13 @@ GAPS: Final[tuple[str, ...]] = ("as IncrementalAlterConfigs",)
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
 class HandleAlterConfigs:
-    controller: Controller
-    in_force: InForce
-    node_id: int
+    __slots__ = ("controller", "in_force", "node_id")
+
+    def __init__(self, *, controller: Controller, in_force: InForce, node_id: int) -> None:
+        self.controller = controller
+        self.in_force = in_force
+        self.node_id = node_id
 
     def __call__(self, now_ms: int, call: Call, request: AlterConfigsRequest) -> list[Effect]:
         changer = ConfigChanger(self.controller.latest, self.in_force, self.node_id)

@@ -4,7 +4,6 @@ Source: KIP-455, KIP-860. Elsewhere: what can be done on one node, see
 `core/controller/reassignment.py`.
 """
 
-from dataclasses import dataclass
 from typing import Final, final
 
 from ottla.core.controller.answer import RowByRow
@@ -31,9 +30,11 @@ GAPS: Final[tuple[str, ...]] = (
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
 class HandleAlterPartitionReassignments:
-    controller: Controller
+    __slots__ = ("controller",)
+
+    def __init__(self, *, controller: Controller) -> None:
+        self.controller = controller
 
     def __call__(
         self, now_ms: int, call: Call, request: AlterPartitionReassignmentsRequest

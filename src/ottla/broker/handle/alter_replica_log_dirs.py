@@ -3,7 +3,6 @@
 Source: KIP-113. Elsewhere: how it is done, see `core/replica/move.py`.
 """
 
-from dataclasses import dataclass
 from typing import Final, final
 
 from ottla.core.effect import Effect, Reply
@@ -32,10 +31,12 @@ _FUTURE_NAME_LENGTH: Final = len(".-future") + 32
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
 class HandleAlterReplicaLogDirs:
-    replicas: ReplicaTable
-    current: Current
+    __slots__ = ("current", "replicas")
+
+    def __init__(self, *, replicas: ReplicaTable, current: Current) -> None:
+        self.replicas = replicas
+        self.current = current
 
     def __call__(
         self, now_ms: int, call: Call, request: AlterReplicaLogDirsRequest

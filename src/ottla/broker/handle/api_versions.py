@@ -9,7 +9,6 @@ client that was led to the wrong cluster).
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final, final
 
 from ottla.core.controller.brokers import SUPPORTED_FEATURES
@@ -37,14 +36,22 @@ _SOFTWARE: Final = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?")
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
 class HandleApiVersions:
     """`advertised` tells each API key's lowest and highest version, when asked (the routes are
     complete only after this handler is one of them)."""
 
-    current: Current
-    cluster_id: str
-    advertised: Callable[[], Mapping[int, tuple[int, int]]]
+    __slots__ = ("advertised", "cluster_id", "current")
+
+    def __init__(
+        self,
+        *,
+        current: Current,
+        cluster_id: str,
+        advertised: Callable[[], Mapping[int, tuple[int, int]]],
+    ) -> None:
+        self.current = current
+        self.cluster_id = cluster_id
+        self.advertised = advertised
 
     def __call__(self, now_ms: int, call: Call, request: ApiVersionsRequest | None) -> list[Effect]:
         """`request` None: a version nobody here knows, answered as version 0."""

@@ -4,7 +4,6 @@ Source: KIP-195, KIP-599 (quotas). Elsewhere: what is refused and why, see `core
 """
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import Final, final
 
 from ottla.core.controller.controller import Controller
@@ -34,12 +33,16 @@ _KNOWS_QUOTAS_SINCE: Final = 3
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
 class HandleCreatePartitions:
-    controller: Controller
-    defaults: TopicDefaults
-    entropy: Entropy
-    quotas: Quotas
+    __slots__ = ("controller", "defaults", "entropy", "quotas")
+
+    def __init__(
+        self, *, controller: Controller, defaults: TopicDefaults, entropy: Entropy, quotas: Quotas
+    ) -> None:
+        self.controller = controller
+        self.defaults = defaults
+        self.entropy = entropy
+        self.quotas = quotas
 
     def __call__(self, now_ms: int, call: Call, request: CreatePartitionsRequest) -> list[Effect]:
         strict = call.version >= _KNOWS_QUOTAS_SINCE
@@ -71,7 +74,7 @@ def _asked(topic: CreatePartitionsTopic) -> Growth:
     assignments = None
     if topic.assignments is not None:
         assignments = tuple(tuple(one.broker_ids) for one in topic.assignments)
-    return Growth(name=topic.name, count=topic.count, assignments=assignments)
+    return Growth(name=topic.name, total=topic.count, assignments=assignments)
 
 
 @final

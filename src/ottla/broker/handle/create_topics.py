@@ -9,7 +9,6 @@ Elsewhere: what is refused and why, see `core/controller/topics.py`.
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final, final
 
 from ottla.core.controller.controller import Controller
@@ -43,13 +42,23 @@ _KNOWS_QUOTAS_SINCE: Final = 6
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
 class HandleCreateTopics:
-    controller: Controller
-    defaults: TopicDefaults
-    in_force: InForce
-    entropy: Entropy
-    quotas: Quotas
+    __slots__ = ("controller", "defaults", "entropy", "in_force", "quotas")
+
+    def __init__(
+        self,
+        *,
+        controller: Controller,
+        defaults: TopicDefaults,
+        in_force: InForce,
+        entropy: Entropy,
+        quotas: Quotas,
+    ) -> None:
+        self.controller = controller
+        self.defaults = defaults
+        self.in_force = in_force
+        self.entropy = entropy
+        self.quotas = quotas
 
     def __call__(self, now_ms: int, call: Call, request: CreateTopicsRequest) -> list[Effect]:
         strict = call.version >= _KNOWS_QUOTAS_SINCE

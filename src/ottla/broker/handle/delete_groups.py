@@ -3,7 +3,6 @@
 Source: KIP-229, KIP-1043 (messages). Elsewhere: `core/group/group.py`.
 """
 
-from dataclasses import dataclass
 from typing import Final, final
 
 from ottla.core.effect import Effect
@@ -25,9 +24,11 @@ GAPS: Final[tuple[str, ...]] = ()
 
 
 @final
-@dataclass(frozen=True, slots=True)
 class HandleDeleteGroups:
-    groups: Shards[Groups]
+    __slots__ = ("groups",)
+
+    def __init__(self, groups: Shards[Groups]) -> None:
+        self.groups = groups
 
     def __call__(self, now_ms: int, call: Call, request: DeleteGroupsRequest) -> list[Effect]:
         names = list(dict.fromkeys(request.groups_names))

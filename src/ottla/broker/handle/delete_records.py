@@ -7,7 +7,6 @@ Source: KIP-107, KIP-204. Elsewhere: the segments that go with it, see `core/log
 """
 
 import logging
-from dataclasses import dataclass
 from typing import Final, final
 
 from ottla import probe
@@ -37,9 +36,11 @@ logger: Final = logging.getLogger(__name__)
 
 
 @final
-@dataclass(frozen=True, slots=True)
 class HandleDeleteRecords:
-    replicas: ReplicaTable
+    __slots__ = ("replicas",)
+
+    def __init__(self, replicas: ReplicaTable) -> None:
+        self.replicas = replicas
 
     def __call__(self, now_ms: int, call: Call, request: DeleteRecordsRequest) -> list[Effect]:
         starts: dict[TopicPartition, int] = {}

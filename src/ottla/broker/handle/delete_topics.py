@@ -6,7 +6,6 @@ topic whether it is there; that is for the day when there is access control.
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final, NamedTuple, final
 
 from ottla.core.controller.controller import Controller
@@ -42,11 +41,13 @@ class _Asked(NamedTuple):
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
 class HandleDeleteTopics:
-    controller: Controller
-    delete_enabled: bool
-    quotas: Quotas
+    __slots__ = ("controller", "delete_enabled", "quotas")
+
+    def __init__(self, *, controller: Controller, delete_enabled: bool, quotas: Quotas) -> None:
+        self.controller = controller
+        self.delete_enabled = delete_enabled
+        self.quotas = quotas
 
     def __call__(self, now_ms: int, call: Call, request: DeleteTopicsRequest) -> list[Effect]:
         asked = _asked(call.version, request)

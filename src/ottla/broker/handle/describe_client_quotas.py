@@ -7,7 +7,6 @@ Source: KIP-546, KIP-612.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final, final
 
 from ottla.core.effect import Effect, Reply
@@ -35,9 +34,11 @@ _SPECIFIED: Final = 2
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
 class HandleDescribeClientQuotas:
-    current: Current
+    __slots__ = ("current",)
+
+    def __init__(self, *, current: Current) -> None:
+        self.current = current
 
     def __call__(
         self, now_ms: int, call: Call, request: DescribeClientQuotasRequest

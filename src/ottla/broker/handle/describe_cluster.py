@@ -3,7 +3,6 @@
 Source: KIP-700, KIP-919 (controllers can be asked too, but not here), KIP-1073 (fenced brokers).
 """
 
-from dataclasses import dataclass
 from typing import Final, final
 
 from ottla.core.effect import Effect, Reply
@@ -26,11 +25,13 @@ _CONTROLLERS: Final = 2
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
 class HandleDescribeCluster:
-    current: Current
-    cluster_id: str
-    reach: Reach
+    __slots__ = ("cluster_id", "current", "reach")
+
+    def __init__(self, *, current: Current, cluster_id: str, reach: Reach) -> None:
+        self.current = current
+        self.cluster_id = cluster_id
+        self.reach = reach
 
     def __call__(self, now_ms: int, call: Call, request: DescribeClusterRequest) -> list[Effect]:
         if request.endpoint_type != _BROKERS:

@@ -10,7 +10,6 @@ the settings and their sources, see `settings/describe.py`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, final
 
 from ottla.broker import loggers
@@ -65,11 +64,13 @@ class _Refusal(Exception):
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
 class HandleDescribeConfigs:
-    current: Current
-    node_id: int
-    layers: BrokerLayers
+    __slots__ = ("current", "layers", "node_id")
+
+    def __init__(self, *, current: Current, node_id: int, layers: BrokerLayers) -> None:
+        self.current = current
+        self.node_id = node_id
+        self.layers = layers
 
     def __call__(self, now_ms: int, call: Call, request: DescribeConfigsRequest) -> list[Effect]:
         results = []

@@ -7,7 +7,6 @@ Source: KIP-345 (instance ids), KIP-430 (authorized operations), KIP-1043 (GROUP
 Elsewhere: `core/group/group.py`.
 """
 
-from dataclasses import dataclass
 from typing import Final, final
 
 from ottla.core.effect import Effect
@@ -35,9 +34,11 @@ _DEAD: Final = "Dead"
 
 
 @final
-@dataclass(frozen=True, slots=True)
 class HandleDescribeGroups:
-    groups: Shards[Groups]
+    __slots__ = ("groups",)
+
+    def __init__(self, groups: Shards[Groups]) -> None:
+        self.groups = groups
 
     def __call__(self, now_ms: int, call: Call, request: DescribeGroupsRequest) -> list[Effect]:
         operations = GROUP_OPERATIONS if request.include_authorized_operations else NOT_ASKED

@@ -3,7 +3,6 @@
 Source: KIP-113, KIP-827 (total and usable bytes), KIP-1066 (cordoned).
 """
 
-from dataclasses import dataclass
 from typing import Final, TypeAlias, final
 
 from ottla.core.effect import Effect, Reply
@@ -28,9 +27,11 @@ _Topics: TypeAlias = dict[str, list[DescribeLogDirsPartition]]
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
 class HandleDescribeLogDirs:
-    replicas: ReplicaTable
+    __slots__ = ("replicas",)
+
+    def __init__(self, *, replicas: ReplicaTable) -> None:
+        self.replicas = replicas
 
     def __call__(self, now_ms: int, call: Call, request: DescribeLogDirsRequest) -> list[Effect]:
         wanted: dict[str, set[int]] | None = None

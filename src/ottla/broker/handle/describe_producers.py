@@ -3,7 +3,6 @@
 Source: KIP-664. Elsewhere: their sequences and expiry, see `core/log/producer_state.py`.
 """
 
-from dataclasses import dataclass
 from typing import Final, final
 
 from ottla.core.controller.topic_name import name_problem
@@ -25,9 +24,11 @@ GAPS: Final[tuple[str, ...]] = ()
 
 
 @final
-@dataclass(frozen=True, slots=True)
 class HandleDescribeProducers:
-    replicas: ReplicaTable
+    __slots__ = ("replicas",)
+
+    def __init__(self, replicas: ReplicaTable) -> None:
+        self.replicas = replicas
 
     def __call__(self, now_ms: int, call: Call, request: DescribeProducersRequest) -> list[Effect]:
         asked: dict[str, dict[int, None]] = {}

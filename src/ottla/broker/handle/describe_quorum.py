@@ -3,7 +3,6 @@
 Source: KIP-595, KIP-836 (times), KIP-853 (directories and listeners).
 """
 
-from dataclasses import dataclass
 from typing import Final, final
 
 from ottla.core.effect import METADATA_PARTITION, Effect, Reply
@@ -32,11 +31,13 @@ _TELLS_NODES_SINCE: Final = 2
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
 class HandleDescribeQuorum:
-    current: Current
-    log: LocalMetadataLog
-    node_id: int
+    __slots__ = ("current", "log", "node_id")
+
+    def __init__(self, *, current: Current, log: LocalMetadataLog, node_id: int) -> None:
+        self.current = current
+        self.log = log
+        self.node_id = node_id
 
     def __call__(self, now_ms: int, call: Call, request: DescribeQuorumRequest) -> list[Effect]:
         if not _asks_for_the_log(request):

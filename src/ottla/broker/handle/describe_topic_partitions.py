@@ -6,7 +6,6 @@ the partition that comes next, be it in the middle of a topic.
 Source: KIP-966. Elsewhere: addresses and dead replicas, see `core/metadata/reach.py`.
 """
 
-from dataclasses import dataclass
 from typing import Final, final
 
 from ottla.core.controller.topic_name import name_problem
@@ -31,10 +30,12 @@ GAPS: Final[tuple[str, ...]] = ()
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
 class HandleDescribeTopicPartitions:
-    current: Current
-    partitions_max: int  # of one page, whatever the client asks for
+    __slots__ = ("current", "partitions_max")
+
+    def __init__(self, *, current: Current, partitions_max: int) -> None:
+        self.current = current
+        self.partitions_max = partitions_max
 
     def __call__(
         self, now_ms: int, call: Call, request: DescribeTopicPartitionsRequest

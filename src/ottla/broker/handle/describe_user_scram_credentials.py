@@ -7,7 +7,6 @@ Source: KIP-554.
 """
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import Final, final
 
 from ottla.core.effect import Effect, Reply
@@ -29,9 +28,11 @@ GAPS: Final[tuple[str, ...]] = ()
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
 class HandleDescribeUserScramCredentials:
-    current: Current
+    __slots__ = ("current",)
+
+    def __init__(self, *, current: Current) -> None:
+        self.current = current
 
     def __call__(
         self, now_ms: int, call: Call, request: DescribeUserScramCredentialsRequest

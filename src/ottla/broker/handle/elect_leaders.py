@@ -6,7 +6,6 @@ Source: KIP-183, KIP-460. Elsewhere: who is elected, see `core/controller/leader
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final, final
 
 from ottla.core.controller.answer import RowByRow
@@ -34,9 +33,11 @@ GAPS: Final[tuple[str, ...]] = (
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
 class HandleElectLeaders:
-    controller: Controller
+    __slots__ = ("controller",)
+
+    def __init__(self, *, controller: Controller) -> None:
+        self.controller = controller
 
     def __call__(self, now_ms: int, call: Call, request: ElectLeadersRequest) -> list[Effect]:
         image = self.controller.latest

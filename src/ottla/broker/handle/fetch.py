@@ -15,7 +15,6 @@ Elsewhere: sessions, see `core/replica/fetch_session.py`; which bytes, see `core
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Final, TypeAlias, final
 
 from ottla import probe
@@ -59,16 +58,26 @@ Row: TypeAlias = tuple[Interest, PartitionData]
 
 
 @final
-@dataclass(frozen=True, slots=True)
 class HandleFetch:
     """`bytes_max`: this broker's fetch.max.bytes."""
 
-    replicas: ReplicaTable
-    sessions: Sessions
-    waiting: WaitList
-    bytes_max: int
-    quotas: Quotas
-    heads: Heads
+    __slots__ = ("bytes_max", "heads", "quotas", "replicas", "sessions", "waiting")
+
+    def __init__(
+        self,
+        replicas: ReplicaTable,
+        sessions: Sessions,
+        waiting: WaitList,
+        bytes_max: int,
+        quotas: Quotas,
+        heads: Heads,
+    ) -> None:
+        self.replicas = replicas
+        self.sessions = sessions
+        self.waiting = waiting
+        self.bytes_max = bytes_max
+        self.quotas = quotas
+        self.heads = heads
 
     def __call__(self, now_ms: int, call: Call, request: FetchRequest) -> list[Effect]:
         replica_id = request.replica_id

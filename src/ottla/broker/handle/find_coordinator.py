@@ -8,7 +8,6 @@ Source: KIP-98 (transactions), KIP-699 (batches), KIP-932 (share groups). librdk
 of this API as the mark of a broker that knows lz4 (ADR 11).
 """
 
-from dataclasses import dataclass
 from typing import Final, final
 
 from ottla.core.controller.controller import Controller
@@ -43,14 +42,25 @@ _NO_NODE: Final = (-1, "", -1)
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
 class HandleFindCoordinator:
-    current: Current
-    controller: Controller
-    defaults: TopicDefaults
-    settings: BrokerSettings
-    entropy: Entropy
-    reach: Reach
+    __slots__ = ("controller", "current", "defaults", "entropy", "reach", "settings")
+
+    def __init__(
+        self,
+        *,
+        current: Current,
+        controller: Controller,
+        defaults: TopicDefaults,
+        settings: BrokerSettings,
+        entropy: Entropy,
+        reach: Reach,
+    ) -> None:
+        self.current = current
+        self.controller = controller
+        self.defaults = defaults
+        self.settings = settings
+        self.entropy = entropy
+        self.reach = reach
 
     def __call__(self, now_ms: int, call: Call, request: FindCoordinatorRequest) -> list[Effect]:
         if request.key_type == _GROUP and OFFSETS_TOPIC not in self.current.image.topics:

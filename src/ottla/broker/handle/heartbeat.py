@@ -3,7 +3,6 @@
 Source: KIP-345 (static members). Elsewhere: `core/group/classic.py`.
 """
 
-from dataclasses import dataclass
 from typing import Final, final
 
 from ottla.core.effect import Effect
@@ -20,9 +19,11 @@ GAPS: Final[tuple[str, ...]] = ()
 
 
 @final
-@dataclass(frozen=True, slots=True)
 class HandleHeartbeat:
-    groups: Shards[Groups]
+    __slots__ = ("groups",)
+
+    def __init__(self, groups: Shards[Groups]) -> None:
+        self.groups = groups
 
     def __call__(self, now_ms: int, call: Call, request: HeartbeatRequest) -> list[Effect]:
         answer = asked(call, _response, _refused)

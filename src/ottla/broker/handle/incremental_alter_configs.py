@@ -8,7 +8,6 @@ Source: KIP-339, KIP-412 (loggers). Elsewhere: what is refused and why, see
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final, final
 
 from ottla.broker import loggers
@@ -39,11 +38,13 @@ GAPS: Final[tuple[str, ...]] = (
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
 class HandleIncrementalAlterConfigs:
-    controller: Controller
-    in_force: InForce
-    node_id: int
+    __slots__ = ("controller", "in_force", "node_id")
+
+    def __init__(self, *, controller: Controller, in_force: InForce, node_id: int) -> None:
+        self.controller = controller
+        self.in_force = in_force
+        self.node_id = node_id
 
     def __call__(
         self, now_ms: int, call: Call, request: IncrementalAlterConfigsRequest

@@ -6,7 +6,6 @@ when it names the one it had (version 3 on): nobody remembers it under any other
 Source: KIP-98, KIP-360. Elsewhere: where ids come from, see `core/controller/producer_ids.py`.
 """
 
-from dataclasses import dataclass
 from typing import Final, final
 
 from ottla.core.controller.producer_ids import ProducerIds
@@ -25,10 +24,12 @@ GAPS: Final[tuple[str, ...]] = (
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
 class HandleInitProducerId:
-    ids: ProducerIds
-    transaction_timeout_ms_max: int
+    __slots__ = ("ids", "transaction_timeout_ms_max")
+
+    def __init__(self, *, ids: ProducerIds, transaction_timeout_ms_max: int) -> None:
+        self.ids = ids
+        self.transaction_timeout_ms_max = transaction_timeout_ms_max
 
     def __call__(self, now_ms: int, call: Call, request: InitProducerIdRequest) -> list[Effect]:
         error = self._check(request)

@@ -7,7 +7,6 @@ Source: KIP-62 (rebalance timeout), KIP-345 (static members), KIP-394 (member id
 (reasons), KIP-814 (a leader that need not assign). Elsewhere: `core/group/classic.py`.
 """
 
-from dataclasses import dataclass
 from typing import Final, final
 
 from ottla.core.effect import Effect
@@ -36,9 +35,11 @@ SKIPS_ASSIGNMENT_SINCE: Final = 9
 
 
 @final
-@dataclass(frozen=True, slots=True)
 class HandleJoinGroup:
-    groups: Shards[Groups]
+    __slots__ = ("groups",)
+
+    def __init__(self, groups: Shards[Groups]) -> None:
+        self.groups = groups
 
     def __call__(self, now_ms: int, call: Call, request: JoinGroupRequest) -> list[Effect]:
         version = call.version

@@ -4,7 +4,6 @@ Source: KIP-345 (several at once, by instance id), KIP-800 (reasons). Elsewhere:
 `core/group/classic.py`.
 """
 
-from dataclasses import dataclass
 from typing import Final, final
 
 from ottla.core.effect import Effect
@@ -29,9 +28,11 @@ SEVERAL_SINCE: Final = 3
 
 
 @final
-@dataclass(frozen=True, slots=True)
 class HandleLeaveGroup:
-    groups: Shards[Groups]
+    __slots__ = ("groups",)
+
+    def __init__(self, groups: Shards[Groups]) -> None:
+        self.groups = groups
 
     def __call__(self, now_ms: int, call: Call, request: LeaveGroupRequest) -> list[Effect]:
         group_id, version = request.group_id, call.version

@@ -4,7 +4,6 @@ Source: KIP-1142, KIP-1000 (version 0).
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final, final
 
 from ottla.core.effect import Effect, Reply
@@ -27,9 +26,11 @@ _KNOWN: Final = (GROUP, CLIENT_METRICS, BROKER_LOGGER, BROKER, TOPIC)
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
 class HandleListConfigResources:
-    current: Current
+    __slots__ = ("current",)
+
+    def __init__(self, *, current: Current) -> None:
+        self.current = current
 
     def __call__(
         self, now_ms: int, call: Call, request: ListConfigResourcesRequest

@@ -5,7 +5,6 @@ While one of its shards is still loading, the list would be wrong, and none is g
 Source: KIP-518 (states), KIP-848 (types). Elsewhere: `core/group/group.py`.
 """
 
-from dataclasses import dataclass
 from typing import Final, TypeAlias, final
 
 from ottla.core.effect import Effect
@@ -26,9 +25,11 @@ Part: TypeAlias = list[Listed] | ErrorCode
 
 
 @final
-@dataclass(frozen=True, slots=True)
 class HandleListGroups:
-    groups: Shards[Groups]
+    __slots__ = ("groups",)
+
+    def __init__(self, groups: Shards[Groups]) -> None:
+        self.groups = groups
 
     def __call__(self, now_ms: int, call: Call, request: ListGroupsRequest) -> list[Effect]:
         states = frozenset(one.lower() for one in request.states_filter)

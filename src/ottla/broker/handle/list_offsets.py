@@ -11,7 +11,6 @@ Elsewhere: the look-up itself, see `core/log/log.py`.
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final, final
 
 from ottla.core.effect import Effect, Reply
@@ -56,9 +55,11 @@ _NOTHING: Final = TimestampOffset(NO_TIMESTAMP, -1, NO_EPOCH)
 
 
 @final
-@dataclass(frozen=True, slots=True)
 class HandleListOffsets:
-    replicas: ReplicaTable
+    __slots__ = ("replicas",)
+
+    def __init__(self, replicas: ReplicaTable) -> None:
+        self.replicas = replicas
 
     def __call__(self, now_ms: int, call: Call, request: ListOffsetsRequest) -> list[Effect]:
         version = call.version

@@ -6,7 +6,6 @@ Source: KIP-455. Elsewhere: how one is ended, see `core/controller/reassignment.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final, final
 
 from ottla.core.controller.reassignment import is_under_way
@@ -26,9 +25,11 @@ GAPS: Final[tuple[str, ...]] = ()
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
 class HandleListPartitionReassignments:
-    current: Current
+    __slots__ = ("current",)
+
+    def __init__(self, *, current: Current) -> None:
+        self.current = current
 
     def __call__(
         self, now_ms: int, call: Call, request: ListPartitionReassignmentsRequest

@@ -9,7 +9,6 @@ addresses, see `core/metadata/reach.py`; how a topic is made, see `core/controll
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final, final
 
 from ottla.core.controller.controller import Controller
@@ -53,15 +52,27 @@ _WHOLE_ERROR_SINCE: Final = 13
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
 class HandleMetadata:
-    current: Current
-    controller: Controller
-    cluster_id: str
-    reach: Reach
-    settings: BrokerSettings
-    entropy: Entropy
-    quotas: Quotas
+    __slots__ = ("cluster_id", "controller", "current", "entropy", "quotas", "reach", "settings")
+
+    def __init__(
+        self,
+        *,
+        current: Current,
+        controller: Controller,
+        cluster_id: str,
+        reach: Reach,
+        settings: BrokerSettings,
+        entropy: Entropy,
+        quotas: Quotas,
+    ) -> None:
+        self.current = current
+        self.controller = controller
+        self.cluster_id = cluster_id
+        self.reach = reach
+        self.settings = settings
+        self.entropy = entropy
+        self.quotas = quotas
 
     def __call__(self, now_ms: int, call: Call, request: MetadataRequest) -> list[Effect]:
         if not _is_well_formed(call.version, request):

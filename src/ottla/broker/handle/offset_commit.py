@@ -8,7 +8,6 @@ Source: KIP-98, KIP-211 (retention), KIP-320 (leader epochs), KIP-345, KIP-848 (
 who may commit, see `core/group`.
 """
 
-from dataclasses import dataclass
 from typing import Final, final
 
 from ottla.core.effect import Effect, Reply
@@ -42,10 +41,12 @@ _BROKERS_RETENTION: Final = -1
 
 
 @final
-@dataclass(frozen=True, slots=True)
 class HandleOffsetCommit:
-    groups: Shards[Groups]
-    current: Current
+    __slots__ = ("current", "groups")
+
+    def __init__(self, groups: Shards[Groups], current: Current) -> None:
+        self.groups = groups
+        self.current = current
 
     def __call__(self, now_ms: int, call: Call, request: OffsetCommitRequest) -> list[Effect]:
         version = call.version

@@ -3,7 +3,6 @@
 Source: KIP-496. Elsewhere: `core/group/group.py`.
 """
 
-from dataclasses import dataclass
 from typing import Final, final
 
 from ottla.core.effect import Effect, Reply
@@ -26,10 +25,12 @@ GAPS: Final[tuple[str, ...]] = ()
 
 
 @final
-@dataclass(frozen=True, slots=True)
 class HandleOffsetDelete:
-    groups: Shards[Groups]
-    current: Current
+    __slots__ = ("current", "groups")
+
+    def __init__(self, groups: Shards[Groups], current: Current) -> None:
+        self.groups = groups
+        self.current = current
 
     def __call__(self, now_ms: int, call: Call, request: OffsetDeleteRequest) -> list[Effect]:
         group_id = request.group_id

@@ -10,7 +10,6 @@ Source: KIP-88 (all partitions of a group), KIP-320 (leader epochs), KIP-447 (st
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple, final
 
 from ottla.core.effect import Effect
@@ -54,10 +53,12 @@ class _Asked(NamedTuple):
 
 
 @final
-@dataclass(frozen=True, slots=True)
 class HandleOffsetFetch:
-    groups: Shards[Groups]
-    current: Current
+    __slots__ = ("current", "groups")
+
+    def __init__(self, groups: Shards[Groups], current: Current) -> None:
+        self.groups = groups
+        self.current = current
 
     def __call__(self, now_ms: int, call: Call, request: OffsetFetchRequest) -> list[Effect]:
         if call.version < SEVERAL_GROUPS_SINCE:

@@ -5,7 +5,6 @@ A consumer that finds a smaller end than its own position knows that what it rea
 Source: KIP-101, KIP-279, KIP-320. Elsewhere: the epochs of a log, see `core/log/epoch_history.py`.
 """
 
-from dataclasses import dataclass
 from typing import Final, final
 
 from ottla.core.effect import Effect, Reply
@@ -26,9 +25,11 @@ GAPS: Final[tuple[str, ...]] = ()
 
 
 @final
-@dataclass(frozen=True, slots=True)
 class HandleOffsetForLeaderEpoch:
-    replicas: ReplicaTable
+    __slots__ = ("replicas",)
+
+    def __init__(self, replicas: ReplicaTable) -> None:
+        self.replicas = replicas
 
     def __call__(
         self, now_ms: int, call: Call, request: OffsetForLeaderEpochRequest

@@ -12,7 +12,6 @@ policy and the high watermark, see `core/replica/leader.py`.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final, final
 
 from ottla import probe
@@ -61,10 +60,12 @@ _TRANSACTIONAL: Final = 0x10
 
 
 @final
-@dataclass(frozen=True, slots=True)
 class HandleProduce:
-    replicas: ReplicaTable
-    waiting: WaitList
+    __slots__ = ("replicas", "waiting")
+
+    def __init__(self, replicas: ReplicaTable, waiting: WaitList) -> None:
+        self.replicas = replicas
+        self.waiting = waiting
 
     def __call__(self, now_ms: int, call: Call, request: ProduceRequest) -> list[Effect]:
         acks = request.acks

@@ -5,7 +5,6 @@ The call is parked until the leader's has come and what it brought is committed.
 Source: KIP-345 (static members), KIP-559 (protocol type and name). Elsewhere: `core/group/classic.py`.
 """
 
-from dataclasses import dataclass
 from typing import Final, final
 
 from ottla.core.effect import Effect
@@ -25,9 +24,11 @@ TELLS_PROTOCOL_SINCE: Final = 5
 
 
 @final
-@dataclass(frozen=True, slots=True)
 class HandleSyncGroup:
-    groups: Shards[Groups]
+    __slots__ = ("groups",)
+
+    def __init__(self, groups: Shards[Groups]) -> None:
+        self.groups = groups
 
     def __call__(self, now_ms: int, call: Call, request: SyncGroupRequest) -> list[Effect]:
         group_id = request.group_id

@@ -5,7 +5,6 @@ This node itself is not unregistered: as long as it runs, it is what its clients
 Source: KIP-631. Elsewhere: what becomes of its partitions, see `core/controller/brokers.py`.
 """
 
-from dataclasses import dataclass
 from typing import Final, final
 
 from ottla.core.controller.brokers import decide_unregistration
@@ -25,10 +24,12 @@ GAPS: Final[tuple[str, ...]] = ("the node that is asked is not unregistered: INV
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
 class HandleUnregisterBroker:
-    controller: Controller
-    node_id: int
+    __slots__ = ("controller", "node_id")
+
+    def __init__(self, *, controller: Controller, node_id: int) -> None:
+        self.controller = controller
+        self.node_id = node_id
 
     def __call__(self, now_ms: int, call: Call, request: UnregisterBrokerRequest) -> list[Effect]:
         image, broker_id = self.controller.latest, request.broker_id

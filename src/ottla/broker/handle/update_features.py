@@ -4,7 +4,6 @@ Source: KIP-584, KIP-778, KIP-1022 (version 2: no rows). Elsewhere: which levels
 `core/controller/features.py`.
 """
 
-from dataclasses import dataclass
 from typing import Final, final
 
 from ottla.core.controller.controller import Controller
@@ -37,10 +36,12 @@ _UPGRADE_TYPES_SINCE: Final = 1
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
 class HandleUpdateFeatures:
-    controller: Controller
-    node_id: int
+    __slots__ = ("controller", "node_id")
+
+    def __init__(self, *, controller: Controller, node_id: int) -> None:
+        self.controller = controller
+        self.node_id = node_id
 
     def __call__(self, now_ms: int, call: Call, request: UpdateFeaturesRequest) -> list[Effect]:
         image = self.controller.latest

@@ -9,8 +9,7 @@ a leader, see `election.py`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final, final
+from typing import Final, NamedTuple, final
 
 from ottla.core.controller.election import UNCHANGED, elect
 from ottla.core.metadata.broker import Endpoint
@@ -43,8 +42,7 @@ _UNFENCE: Final = -1
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Registration:
+class Registration(NamedTuple):
     """What a broker says of itself when it comes. `incarnation_id` is new with every process.
 
     `lacks_log_dirs`: beside `log_dirs` it has others, which are offline.

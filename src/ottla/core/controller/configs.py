@@ -10,8 +10,7 @@ what was changed, see `core/replica/table.py`.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final, final
+from typing import Final, NamedTuple, final
 
 from ottla import probe
 from ottla.core.controller.topic_name import name_problem
@@ -47,8 +46,7 @@ _MIN_ISR: Final = "min.insync.replicas"
 
 
 @final
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """One operation on one key. `value` None: nothing was given, as DELETE wants it."""
 
     name: str

@@ -10,8 +10,7 @@ has recovered its log; here a log is recovered before its broker registers, so i
 """
 
 from collections.abc import Set
-from dataclasses import dataclass
-from typing import Final, final
+from typing import Final, NamedTuple, final
 
 from ottla.core.metadata.partition import PartitionImage
 from ottla.core.metadata.records import PartitionChangeRecord
@@ -21,8 +20,7 @@ _LEADER_UNCHANGED: Final = -2
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeaderChange:
+class LeaderChange(NamedTuple):
     """`leader` None: as before, in the same epoch. Tuples None: as before."""
 
     leader: int | None

@@ -7,8 +7,7 @@ the records hold, as in Kafka.
 Source: KIP-584, KIP-778. Elsewhere: the levels, see `brokers.py`.
 """
 
-from dataclasses import dataclass
-from typing import Final, final
+from typing import Final, NamedTuple, final
 
 from ottla.core.controller.brokers import (
     METADATA_VERSION_MAX,
@@ -29,8 +28,7 @@ _RANGES: Final = {name: (low, high) for name, low, high in SUPPORTED_FEATURES}
 
 
 @final
-@dataclass(frozen=True, slots=True)
-class FeatureUpdate:
+class FeatureUpdate(NamedTuple):
     feature: str
     level: int
     upgrade_type: int

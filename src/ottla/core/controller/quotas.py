@@ -6,8 +6,7 @@ Source: KIP-546, KIP-612. Elsewhere: who obeys, see `core/quota`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final, final
+from typing import Final, NamedTuple, final
 
 from ottla import probe
 from ottla.core.controller.topics import Refused
@@ -49,8 +48,7 @@ _FRACTION_MAX: Final = 1e-6
 
 
 @final
-@dataclass(frozen=True, slots=True)
-class QuotaChange:
+class QuotaChange(NamedTuple):
     """`value` None: the quota is taken away."""
 
     key: str

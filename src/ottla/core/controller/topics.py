@@ -10,8 +10,7 @@ what, see `placement.py`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final, TypeAlias, final
+from typing import Final, NamedTuple, TypeAlias, final
 
 from ottla.core.controller.placement import place
 from ottla.core.controller.topic_name import alike, name_problem
@@ -45,37 +44,33 @@ Replicas: TypeAlias = tuple[int, ...]
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewTopic:
+class NewTopic(NamedTuple):
     """A topic to be made: by counts, or with `assignments` of (partition, its replicas)."""
 
     name: str
+    configs: Mapping[str, str | None]
     partitions: int = DEFAULT
     replication_factor: int = DEFAULT
     assignments: tuple[tuple[int, Replicas], ...] = ()
-    configs: Mapping[str, str | None]
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Growth:
-    """A topic to get `count` partitions in all. `assignments` None: placed by the controller."""
+class Growth(NamedTuple):
+    """A topic to get `total` partitions in all. `assignments` None: placed by the controller."""
 
     name: str
-    count: int
+    total: int
     assignments: tuple[Replicas, ...] | None
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TopicDefaults:
+class TopicDefaults(NamedTuple):
     partitions: int
     replication_factor: int
 
 
 @final
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(NamedTuple):
     """No, and why."""
 
     error: ErrorCode
@@ -83,8 +78,7 @@ class Refused:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Created:
+class Created(NamedTuple):
     name: str
     topic_id: Uuid
     partitions: int
@@ -159,13 +153,13 @@ class TopicMaker:
                 "depends on their number, so those committed before would not be found",
             )
         have = len(topic.partitions)
-        if growth.count <= have:
+        if growth.total <= have:
             return Refused(
                 ErrorCode.INVALID_PARTITIONS,
-                f"topic {quoted(growth.name)} has {have:,} partition(s) and {growth.count:,} are asked "
+                f"topic {quoted(growth.name)} has {have:,} partition(s) and {growth.total:,} are asked "
                 f"for: partitions are only ever added, so ask for more than {have:,}",
             )
-        more = growth.count - have
+        more = growth.total - have
         full = self._check_room(more)
         if full is not None:
             return full

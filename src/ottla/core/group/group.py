@@ -11,7 +11,6 @@ Elsewhere: joining and leaving, see `classic.py`; the offsets, `offsets.py`; how
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple, final
 
 from ottla import probe
@@ -47,8 +46,7 @@ class Committing(NamedTuple):
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Commit:
+class Commit(NamedTuple):
     """An OffsetCommit. `knows_no_group`: its version knows GROUP_ID_NOT_FOUND."""
 
     group_id: str

@@ -4,7 +4,6 @@ Outcomes are what a call is told; how they look in which version is the handlers
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final, NamedTuple, final
 
@@ -34,8 +33,7 @@ class Protocol(NamedTuple):
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Join:
+class Join(NamedTuple):
     """A JoinGroup. `needs_member_id`, `may_skip`: what its version knows of (KIP-394, KIP-814)."""
 
     group_id: str
@@ -90,8 +88,7 @@ class Joined:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sync:
+class Sync(NamedTuple):
     """A SyncGroup; protocol type and name None: not told."""
 
     generation: int

@@ -10,8 +10,7 @@ all logs, `core/replica/cleaner.py`; the rewriting, `compaction.py`.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final, final
+from typing import Final, NamedTuple, final
 
 from ottla import probe
 from ottla.core.log.log import Log
@@ -23,8 +22,7 @@ _TOGETHER_MAX: Final = 64
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cleanable:
+class Cleanable(NamedTuple):
     """first_dirty_offset..end_offset is to be mapped, all segments below end_offset are rewritten."""
 
     first_dirty_offset: int

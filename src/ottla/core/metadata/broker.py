@@ -6,8 +6,7 @@ and only then do clients hear of it.
 Source: KIP-631. Elsewhere: who registers and who fences, see `controller/brokers.py`.
 """
 
-from dataclasses import dataclass, replace
-from typing import Final, final
+from typing import Final, NamedTuple, final
 
 from ottla.core.metadata.records import BrokerRegistrationChangeRecord, RegisterBrokerRecord
 from ottla.types import Uuid
@@ -18,8 +17,7 @@ _IN_CONTROLLED_SHUTDOWN: Final = 1
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
+class Endpoint(NamedTuple):
     """Where clients of a listener reach the broker; `security_protocol` is Kafka's number."""
 
     listener: str
@@ -29,8 +27,7 @@ class Endpoint:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BrokerImage:
+class BrokerImage(NamedTuple):
     broker_id: int
     epoch: int  # the offset of the record that registered it
     incarnation_id: Uuid
@@ -89,8 +86,7 @@ def reregistered(old: BrokerImage, record: BrokerRegistrationChangeRecord) -> Br
         fenced = record.fenced == _FENCE
     leaving = record.in_controlled_shutdown == _IN_CONTROLLED_SHUTDOWN
     cordoned = record.cordoned_log_dirs
-    return replace(
-        old,
+    return old._replace(
         fenced=fenced,
         in_controlled_shutdown=old.in_controlled_shutdown or leaving,
         log_dirs=tuple(record.log_dirs) or old.log_dirs,

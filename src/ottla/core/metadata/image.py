@@ -13,8 +13,8 @@ Source: KIP-500, KIP-746. Elsewhere: records <-> bytes, see `records.py`; image 
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Final, TypeAlias, assert_never, final
+from types import MappingProxyType
+from typing import Final, NamedTuple, TypeAlias, assert_never, final
 
 from ottla.core.metadata.broker import BrokerImage, Endpoint, registered, reregistered
 from ottla.core.metadata.partition import PartitionImage, TopicImage, changed, made
@@ -77,8 +77,7 @@ KeptKey: TypeAlias = tuple[int | str | bytes | None, ...]
 
 
 @final
-@dataclass(frozen=True, slots=True)
-class TopicChange:
+class TopicChange(NamedTuple):
     """A topic before and after; `partitions`: the numbers of those that are new or differ."""
 
     before: TopicImage
@@ -87,8 +86,7 @@ class TopicChange:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delta:
+class Delta(NamedTuple):
     """What differs between two images.
 
     A topic that was deleted and made again in one entry is in `deleted` and in `created`, with
@@ -104,21 +102,20 @@ class Delta:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Image:
+class Image(NamedTuple):
     """Everything the log says up to `offset` (exclusive), written in epochs up to `epoch`."""
 
     offset: int = 0
     epoch: int = 0
     timestamp_ms: int = 0
-    topics: Mapping[str, TopicImage] = field(default_factory=dict)
-    topic_ids: Mapping[Uuid, TopicImage] = field(default_factory=dict)
-    configs: Mapping[ConfigKey, Mapping[str, str]] = field(default_factory=dict)
-    brokers: Mapping[int, BrokerImage] = field(default_factory=dict)
-    features: Mapping[str, int] = field(default_factory=dict)
-    quotas: Mapping[QuotaEntity, Mapping[str, float]] = field(default_factory=dict)
+    topics: Mapping[str, TopicImage] = MappingProxyType({})
+    topic_ids: Mapping[Uuid, TopicImage] = MappingProxyType({})
+    configs: Mapping[ConfigKey, Mapping[str, str]] = MappingProxyType({})
+    brokers: Mapping[int, BrokerImage] = MappingProxyType({})
+    features: Mapping[str, int] = MappingProxyType({})
+    quotas: Mapping[QuotaEntity, Mapping[str, float]] = MappingProxyType({})
     next_producer_id: int = 0
-    kept: Mapping[KeptKey, MetadataRecord] = field(default_factory=dict)
+    kept: Mapping[KeptKey, MetadataRecord] = MappingProxyType({})
 
     @property
     def metadata_version(self) -> int:
@@ -222,9 +219,9 @@ class _Fold:
             case BrokerRegistrationChangeRecord():
                 self._put_broker(reregistered(self._broker(record.broker_id), record))
             case FenceBrokerRecord():
-                self._put_broker(replace(self._broker(record.id), fenced=True))
+                self._put_broker(self._broker(record.id)._replace(fenced=True))
             case UnfenceBrokerRecord():
-                self._put_broker(replace(self._broker(record.id), fenced=False))
+                self._put_broker(self._broker(record.id)._replace(fenced=False))
             case UnregisterBrokerRecord():
                 self._drop_broker(record.broker_id)
             case FeatureLevelRecord():
@@ -308,7 +305,7 @@ class _Fold:
             partitions = self._partitions_of(topic.topic_id)
             for number, old in partitions.items():
                 if old.elr or old.last_known_elr:
-                    partitions[number] = replace(old, elr=(), last_known_elr=())
+                    partitions[number] = old._replace(elr=(), last_known_elr=())
                     self._touched[topic.topic_id][number] = None
 
     # --- configurations, brokers, features, the rest ----------------------------------------------

@@ -8,8 +8,7 @@ should lead, see `controller/election.py`; the whole picture, see `image.py`.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Final, final
+from typing import Final, NamedTuple, final
 
 from ottla.core.metadata.records import PartitionChangeRecord, PartitionRecord
 from ottla.types import NO_LEADER, Uuid
@@ -28,8 +27,7 @@ INTERNAL_TOPICS: Final = frozenset({OFFSETS_TOPIC, "__transaction_state", "__sha
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PartitionImage:
+class PartitionImage(NamedTuple):
     """One partition. `leader` is -1 while nobody leads; `directories` goes along with `replicas`."""
 
     replicas: tuple[int, ...]
@@ -56,8 +54,7 @@ class PartitionImage:
 
 
 @final
-@dataclass(frozen=True, slots=True)
-class TopicImage:
+class TopicImage(NamedTuple):
     name: str
     topic_id: Uuid
     partitions: tuple[PartitionImage, ...]

@@ -7,8 +7,7 @@ Source: KIP-595, KIP-853 (version 1: the voters moved into the log). The file is
 """
 
 import json
-from dataclasses import dataclass
-from typing import Final, final
+from typing import Final, NamedTuple, final
 
 from ottla.errors import RemoteProtocolError
 from ottla.types import ZERO_UUID, uuid_to_text
@@ -19,8 +18,7 @@ _VERSIONS: Final = (0, 1)
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QuorumState:
+class QuorumState(NamedTuple):
     """Who led last. `data_version` 1 goes with kraft.version 1, 0 with voters from the settings."""
 
     leader_id: int

@@ -7,7 +7,6 @@ one is known to work.
 Source: KIP-103 (listeners), KIP-112 and KIP-858 (offline directories).
 """
 
-from dataclasses import dataclass
 from typing import Final, NamedTuple, final
 
 from ottla.core.metadata.broker import BrokerImage
@@ -60,8 +59,7 @@ class Node(NamedTuple):
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reach:
+class Reach(NamedTuple):
     """`auto_listeners`: those of broker `node_id` for which no address was configured."""
 
     node_id: int

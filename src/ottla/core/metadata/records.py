@@ -12,8 +12,7 @@ mean, see `image.py`.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final, TypeAlias, final
+from typing import Final, NamedTuple, TypeAlias, final
 
 from ottla.errors import RemoteProtocolError
 from ottla.record.batch import Batch
@@ -164,8 +163,7 @@ DIRECTORIES_SINCE: Final = 17
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(NamedTuple):
     """What one append made, or one snapshot holds; `end_offset` is exclusive."""
 
     base_offset: int

@@ -10,8 +10,7 @@ Source: KIP-630. Elsewhere: which snapshot is taken and when one is written, see
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final, final
+from typing import Final, NamedTuple, final
 
 from ottla import probe
 from ottla.core.metadata.image import BrokerImage, Image, PartitionImage
@@ -50,8 +49,7 @@ _BATCH_BYTES: Final = 256 * 1024
 
 
 @final
-@dataclass(frozen=True, slots=True, order=True)
-class SnapshotId:
+class SnapshotId(NamedTuple):
     """What a snapshot covers: the log below `end_offset`, whose last record is of `epoch`."""
 
     end_offset: int
@@ -69,8 +67,7 @@ def snapshot_id(file_name: str) -> SnapshotId | None:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """A snapshot's facts. `controls`: KRaft version and voters, if it says any, as raw values."""
 
     entry: Entry

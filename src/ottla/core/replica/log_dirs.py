@@ -13,9 +13,8 @@ gets from one to another, see `move.py`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final, final
+from typing import Final, NamedTuple, final
 
 from ottla.core.effect import WriteWhole
 from ottla.core.log.checkpoint import CLEANED_OFFSETS, LOG_STARTS, RECOVERY_POINTS
@@ -35,8 +34,7 @@ _NOWHERE: Final = (MIGRATING_DIRECTORY, UNASSIGNED_DIRECTORY, LOST_DIRECTORY)
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GivenDir:
+class GivenDir(NamedTuple):
     """A directory as the shell hands it over. `disk` None: it could not be opened.
 
     The first one of a broker keeps the metadata log; `keeps_partitions` False: nothing else.

@@ -5,8 +5,7 @@ Thousands of topics without overrides share one `Policy`.
 Elsewhere: where the settings come from, see `settings/topic.py`; who obeys them, see `leader.py`.
 """
 
-from dataclasses import dataclass
-from typing import final
+from typing import NamedTuple, final
 
 from ottla.core.replica.recompress import CODEC_OF, level_of
 from ottla.limits import DECOMPRESSED_BYTES_MAX, DECOMPRESSION_FACTOR_MAX, LONG_MAX
@@ -16,8 +15,7 @@ from ottla.settings.topic import TopicSettings
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
+class Policy(NamedTuple):
     settings: TopicSettings
     checks: AppendChecks
     codec: int | None  # what every batch is written in; None: as its producer sent it

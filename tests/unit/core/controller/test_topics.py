@@ -1,7 +1,6 @@
 """Topics: every refusal names its object, value and limit, and costs the other rows nothing."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import pytest
 
@@ -214,7 +213,7 @@ def test_one_request_writes_at_most_ten_thousand_records() -> None:
 
 def test_an_internal_topic_does_not_grow() -> None:
     one = maker(cluster(*there("__consumer_offsets", 50)))
-    refused = one.grow(Growth(name="__consumer_offsets", count=60, assignments=None))
+    refused = one.grow(Growth(name="__consumer_offsets", total=60, assignments=None))
     assert refused is not None
     assert refused.error is E.INVALID_REQUEST
     assert one.records == []
@@ -223,7 +222,7 @@ def test_an_internal_topic_does_not_grow() -> None:
 def test_new_partitions_go_to_the_directory_with_the_fewest() -> None:
     first, second, third = (bytes([16 + number]) * 16 for number in range(3))
     image = cluster(*there("old", 1), brokers=1)
-    broker = replace(image.brokers[1], log_dirs=(first, second, third))
+    broker = image.brokers[1]._replace(log_dirs=(first, second, third))
     held = image.topics["old"].partitions[0]
     image = image.fold(
         [
@@ -242,7 +241,7 @@ def test_new_partitions_go_to_the_directory_with_the_fewest() -> None:
             )
         ]
     )
-    one = maker(replace(image, brokers={1: broker}))
+    one = maker(image._replace(brokers={1: broker}))
     assert isinstance(one.make(new("a", 3, 1)), Created)
     assert isinstance(one.make(new("b", 2, 1)), Created)
     chosen = [one.directories for one in one.records if isinstance(one, PartitionRecord)]
@@ -250,17 +249,17 @@ def test_new_partitions_go_to_the_directory_with_the_fewest() -> None:
 
 
 GROWTHS = [
-    (Growth(name="no", count=3, assignments=None), E.UNKNOWN_TOPIC_OR_PARTITION, "'no'"),
-    (Growth(name="t", count=2, assignments=None), E.INVALID_PARTITIONS, "has 2"),
-    (Growth(name="t", count=1, assignments=None), E.INVALID_PARTITIONS, "more than 2"),
-    (Growth(name="t", count=0, assignments=None), E.INVALID_PARTITIONS, "0"),
-    (Growth(name="t", count=-1, assignments=None), E.INVALID_PARTITIONS, "-1"),
-    (Growth(name="t", count=20_000, assignments=None), E.POLICY_VIOLATION, "10,000"),
-    (Growth(name="t", count=4, assignments=((1,),)), E.INVALID_REPLICA_ASSIGNMENT, "1 assign"),
-    (Growth(name="t", count=3, assignments=((1, 2),)), E.INVALID_REPLICA_ASSIGNMENT, "have 1"),
-    (Growth(name="t", count=3, assignments=((7,),)), E.INVALID_REPLICA_ASSIGNMENT, "broker 7"),
-    (Growth(name="t", count=3, assignments=((),)), E.INVALID_REPLICA_ASSIGNMENT, "no replicas"),
-    (Growth(name="wide", count=3, assignments=None), E.INVALID_REPLICATION_FACTOR, "alive are 3"),
+    (Growth(name="no", total=3, assignments=None), E.UNKNOWN_TOPIC_OR_PARTITION, "'no'"),
+    (Growth(name="t", total=2, assignments=None), E.INVALID_PARTITIONS, "has 2"),
+    (Growth(name="t", total=1, assignments=None), E.INVALID_PARTITIONS, "more than 2"),
+    (Growth(name="t", total=0, assignments=None), E.INVALID_PARTITIONS, "0"),
+    (Growth(name="t", total=-1, assignments=None), E.INVALID_PARTITIONS, "-1"),
+    (Growth(name="t", total=20_000, assignments=None), E.POLICY_VIOLATION, "10,000"),
+    (Growth(name="t", total=4, assignments=((1,),)), E.INVALID_REPLICA_ASSIGNMENT, "1 assign"),
+    (Growth(name="t", total=3, assignments=((1, 2),)), E.INVALID_REPLICA_ASSIGNMENT, "have 1"),
+    (Growth(name="t", total=3, assignments=((7,),)), E.INVALID_REPLICA_ASSIGNMENT, "broker 7"),
+    (Growth(name="t", total=3, assignments=((),)), E.INVALID_REPLICA_ASSIGNMENT, "no replicas"),
+    (Growth(name="wide", total=3, assignments=None), E.INVALID_REPLICATION_FACTOR, "alive are 3"),
 ]
 
 
@@ -276,14 +275,14 @@ def test_growth_that_is_refused_is_named(growth: Growth, error: ErrorCode, named
 
 def test_a_topic_grows_behind_what_it_has() -> None:
     one = maker(cluster(*there("t")))
-    assert one.grow(Growth(name="t", count=4, assignments=((2,), (3,)))) is None
+    assert one.grow(Growth(name="t", total=4, assignments=((2,), (3,)))) is None
     assert [
         (record.partition_id, list(record.replicas))
         for record in one.records
         if isinstance(record, PartitionRecord)
     ] == [(2, [2]), (3, [3])]
     one = maker(cluster(*there("t")))
-    assert one.grow(Growth(name="t", count=5, assignments=None)) is None
+    assert one.grow(Growth(name="t", total=5, assignments=None)) is None
     assert len(one.records) == 3
 
 

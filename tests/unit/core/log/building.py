@@ -1,7 +1,6 @@
 """Logs and batches for the tests of core/log."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 from ottla.core.log.log import Appended, Log, Refused, Shutdown
@@ -42,7 +41,7 @@ SETTINGS: Final = TopicSettings(
     unclean_leader_election=False,
     down_conversion=True,
 )
-SMALL_SEGMENTS: Final = replace(SETTINGS, segment_bytes=1000, index_interval_bytes=200)
+SMALL_SEGMENTS: Final = SETTINGS._replace(segment_bytes=1000, index_interval_bytes=200)
 
 
 def batch_bytes(

@@ -1,7 +1,6 @@
 """Compacted logs for tests: keyed batches, whole rounds, and what a reader finds afterwards."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Final
 
 from ottla.aio.disk import RealDisk
@@ -17,14 +16,13 @@ from ottla.settings.topic import TopicSettings
 from tests.unit.core.log.building import NOW_MS, SMALL_SEGMENTS, append
 from tests.unit.fakes.disk import MemoryDisk
 
-COMPACTED: Final[TopicSettings] = replace(
-    SMALL_SEGMENTS,
+COMPACTED: Final[TopicSettings] = SMALL_SEGMENTS._replace(
     cleanup_delete=False,
     cleanup_compact=True,
     delete_retention_ms=1000,
     min_cleanable_dirty_ratio=0.0,
 )
-ONE_BATCH: Final = replace(COMPACTED, segment_bytes=1)
+ONE_BATCH: Final = COMPACTED._replace(segment_bytes=1)
 """Every batch is a segment of its own, once appended as it is."""
 
 KeyValue = tuple[bytes | None, bytes | None]

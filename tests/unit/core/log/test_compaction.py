@@ -1,7 +1,6 @@
 """What one round of compaction leaves of a log, batch by batch, by Kafka's rules."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
@@ -80,7 +79,7 @@ def test_a_group_ends_where_offsets_would_not_fit(disk: MemoryDisk, log: Log) ->
     roll(log)
     roll(log)
     assert [one.base_offset for one in log.segments] == [0, far, far + 1, far + 2]
-    grouped = groups(log.segments[:-1], far + 2, replace(COMPACTED, segment_bytes=1 << 20))
+    grouped = groups(log.segments[:-1], far + 2, COMPACTED._replace(segment_bytes=1 << 20))
     assert [len(one) for one in grouped] == [2, 1]
     clean(log, disk)
     assert [key for _, key, _ in pairs(log)] == [b"a", b"b", b"active"]
@@ -90,14 +89,14 @@ def test_a_group_has_no_more_than_an_index_can_hold(disk: MemoryDisk, log: Log) 
     for at in range(6):
         append(log, keyed((b"k%d" % at, b"v" * 200)))
         roll(log)
-    small = replace(COMPACTED, segment_bytes=1 << 20, segment_index_bytes=72)
+    small = COMPACTED._replace(segment_bytes=1 << 20, segment_index_bytes=72)
     grouped = groups(log.segments[:-1], log.end_offset, small)
     sizes = [sum(segment.size_bytes for segment in group) for group in grouped]
     assert len(grouped) == 3
     assert max(sizes) <= 5 * 201, "five entries, each for more than 200 bytes"
     for _ in range(70):
         roll(log)
-    grouped = groups(log.segments[:-1], log.end_offset, replace(small, segment_index_bytes=1 << 20))
+    grouped = groups(log.segments[:-1], log.end_offset, small._replace(segment_index_bytes=1 << 20))
     assert [len(one) for one in grouped] == [64, 12]
 
 
@@ -127,7 +126,7 @@ def test_a_tombstone_stays_until_its_horizon(disk: MemoryDisk, log: Log) -> None
 
 
 def test_headers_and_append_time_survive_a_horizon(disk: MemoryDisk) -> None:
-    log = open_log(disk, settings=replace(COMPACTED, timestamp_log_append=True))
+    log = open_log(disk, settings=COMPACTED._replace(timestamp_log_append=True))
     append(log, keyed((b"headed", None), (b"headed", b"x")), now_ms=NOW_MS)
     append(log, keyed((b"headed", None)), now_ms=NOW_MS + 7)
     roll(log)
@@ -222,12 +221,12 @@ def test_what_is_not_on_the_disk_replaces_nothing(disk: MemoryDisk, log: Log) ->
 
 
 def test_a_lag_keeps_young_segments_and_an_overdue_one_is_cleaned(disk: MemoryDisk) -> None:
-    log = open_log(disk, settings=replace(COMPACTED, min_compaction_lag_ms=100))
+    log = open_log(disk, settings=COMPACTED._replace(min_compaction_lag_ms=100))
     append(log, keyed((b"a", b"1"), (b"a", b"2")))
     roll(log)
     assert cleanable(log, log.end_offset, NOW_MS + 99) is None
     assert cleanable(log, log.end_offset, NOW_MS + 101) is not None
-    log.settings = replace(COMPACTED, min_cleanable_dirty_ratio=1.0, max_compaction_lag_ms=500)
+    log.settings = COMPACTED._replace(min_cleanable_dirty_ratio=1.0, max_compaction_lag_ms=500)
     assert cleanable(log, log.end_offset, NOW_MS + 500) is None
     found = cleanable(log, log.end_offset, NOW_MS + 501)
     assert found is not None
@@ -240,9 +239,9 @@ def test_too_little_dirt_is_left(disk: MemoryDisk, log: Log) -> None:
     clean(log, disk)
     append(log, keyed((b"b", b"x" * 100)))
     roll(log)
-    log.settings = replace(COMPACTED, min_cleanable_dirty_ratio=0.5)
+    log.settings = COMPACTED._replace(min_cleanable_dirty_ratio=0.5)
     assert clean(log, disk) == 0
-    log.settings = replace(COMPACTED, min_cleanable_dirty_ratio=0.1)
+    log.settings = COMPACTED._replace(min_cleanable_dirty_ratio=0.1)
     assert clean(log, disk) > 0
 
 
@@ -487,7 +486,7 @@ def test_gaps_are_believed_after_the_policy_was_changed(disk: MemoryDisk, log: L
         roll(log)
     clean(log, disk)
     end = log.end_offset
-    log.settings = replace(log.settings, cleanup_compact=False, cleanup_delete=True)
+    log.settings = log.settings._replace(cleanup_compact=False, cleanup_delete=True)
     before = pairs(log)
     for shutdown in (Shutdown.KILLED, Shutdown.POWER_LOST):
         again = Log.open(

@@ -1,6 +1,5 @@
 """The process ends, or the power goes, at every call of a compaction: before it or after it, never in between."""
 
-from dataclasses import replace
 from random import Random
 from typing import Final
 
@@ -15,7 +14,7 @@ from ottla.sim.disk import ProcessEnds, SimDisk
 from tests.unit.core.log.building import DIRECTORY, NOW_MS, append
 from tests.unit.core.log.compacting import COMPACTED, keyed, latest
 
-SETTINGS: Final = replace(COMPACTED, segment_bytes=600, index_interval_bytes=100)
+SETTINGS: Final = COMPACTED._replace(segment_bytes=600, index_interval_bytes=100)
 Content = list[tuple[int, int, bytes]]
 
 

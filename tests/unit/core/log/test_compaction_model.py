@@ -1,6 +1,5 @@
 """Random writers, tombstones, transactions, rounds and restarts: a reader always knows what the model knows."""
 
-from dataclasses import replace
 from random import Random
 
 import pytest
@@ -23,7 +22,7 @@ class Model:
     def __init__(self, seed: int) -> None:
         self.chance = Random(seed)
         self.disk = MemoryDisk(NOW_MS)
-        self.settings = replace(COMPACTED, segment_bytes=self.chance.choice((300, 900, 3000)))
+        self.settings = COMPACTED._replace(segment_bytes=self.chance.choice((300, 900, 3000)))
         self.log: Log = open_log(self.disk, settings=self.settings)
         self.now_ms = NOW_MS
         self.times: dict[int, int] = {}

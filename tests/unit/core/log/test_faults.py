@@ -1,7 +1,6 @@
 """The disk refuses its n-th call, for every n: nothing acknowledged is lost, nothing is half there."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
@@ -18,7 +17,7 @@ from tests.unit.core.log.building import (
 )
 from tests.unit.fakes.disk import MemoryDisk
 
-TIGHT = replace(SMALL_SEGMENTS, segment_bytes=400, index_interval_bytes=100)
+TIGHT = SMALL_SEGMENTS._replace(segment_bytes=400, index_interval_bytes=100)
 
 
 def prepared(batches: int) -> tuple[MemoryDisk, Log]:
@@ -170,7 +169,7 @@ def test_a_killed_process_may_have_done_any_first_part_of_its_calls() -> None:
 
 def test_a_full_disk_is_told_and_the_log_goes_on_when_there_is_room() -> None:
     disk = MemoryDisk()
-    log = open_log(disk, settings=replace(SETTINGS, index_interval_bytes=0))
+    log = open_log(disk, settings=SETTINGS._replace(index_interval_bytes=0))
     for at in range(600):  # the index is written out once
         if at % 7 == 0:
             disk.fail_in(1, changes_only=True)

@@ -1,7 +1,6 @@
 """Appending to a log, reading it back, and what its files hold."""
 
 import struct
-from dataclasses import replace
 
 import pytest
 
@@ -62,7 +61,7 @@ def test_a_leader_stamps_offset_and_epoch_and_changes_nothing_else() -> None:
 
 def test_with_log_append_time_the_log_stamps_the_time() -> None:
     disk = MemoryDisk()
-    log = open_log(disk, settings=replace(SETTINGS, timestamp_log_append=True))
+    log = open_log(disk, settings=SETTINGS._replace(timestamp_log_append=True))
     outcome = log.append(valid(batch_bytes((5, 6))), leader_epoch=1, now_ms=NOW_MS)
     assert isinstance(outcome, Appended)
     assert outcome.log_append_time_ms == NOW_MS
@@ -81,7 +80,7 @@ def test_a_batch_larger_than_a_segment_is_refused() -> None:
 
 def test_a_batch_gets_an_index_entry_when_enough_was_written_before_it() -> None:
     disk = MemoryDisk()
-    log = open_log(disk, settings=replace(SETTINGS, index_interval_bytes=200))
+    log = open_log(disk, settings=SETTINGS._replace(index_interval_bytes=200))
     size = len(batch_bytes((1, 2)))
     for at in range(6):
         append(log, batch_bytes((NOW_MS + at, NOW_MS + at - 1)))
@@ -111,7 +110,7 @@ def test_a_batch_gets_an_index_entry_when_enough_was_written_before_it() -> None
 def test_a_segment_is_full_by_size_by_time_or_by_its_index(
     change: dict[str, int], gap_ms: int, rolls: bool
 ) -> None:
-    settings = replace(SETTINGS, **change)  # type: ignore[arg-type]
+    settings = SETTINGS._replace(**change)  # type: ignore[arg-type]
     disk = MemoryDisk()
     log = open_log(disk, settings=settings)
     append(log)
@@ -125,7 +124,7 @@ def test_a_segment_is_full_by_size_by_time_or_by_its_index(
 def test_a_segments_age_is_lessened_by_no_more_than_itself() -> None:
     """The jitter was drawn for a topic whose segments lasted longer."""
     log = open_log(MemoryDisk(), jitter_ms=3_600_010)
-    log.settings = replace(SETTINGS, segment_ms=60_000)
+    log.settings = SETTINGS._replace(segment_ms=60_000)
     for age_ms in (0, 100, 59_990):
         append(log, batch_bytes((NOW_MS + age_ms,)))
     assert log.segment_count == 1
@@ -134,7 +133,7 @@ def test_a_segments_age_is_lessened_by_no_more_than_itself() -> None:
 
 
 def test_without_timestamps_a_segment_ages_by_the_clock() -> None:
-    log = open_log(MemoryDisk(), settings=replace(SETTINGS, segment_ms=50))
+    log = open_log(MemoryDisk(), settings=SETTINGS._replace(segment_ms=50))
     append(log, batch_bytes((-1,)))
     append(log, batch_bytes((-1,)), now_ms=NOW_MS + 50)
     assert log.segment_count == 1
@@ -154,7 +153,7 @@ def test_a_segment_holds_no_offset_that_31_bits_cannot_tell() -> None:
     log.check_invariants()
 
 
-LARGE_SEGMENTS = replace(SETTINGS, segment_bytes=30_000, index_interval_bytes=3_000)
+LARGE_SEGMENTS = SETTINGS._replace(segment_bytes=30_000, index_interval_bytes=3_000)
 SIZES = {"small": (SMALL_SEGMENTS, 20), "large": (LARGE_SEGMENTS, 1_000)}
 
 
@@ -324,7 +323,7 @@ def test_settings_can_change_while_the_log_is_open() -> None:
 
 def test_both_bounds_of_a_segment_may_be_reached_but_not_passed() -> None:
     size = len(batch_bytes())
-    settings = replace(SETTINGS, segment_bytes=3 * size, index_interval_bytes=size)
+    settings = SETTINGS._replace(segment_bytes=3 * size, index_interval_bytes=size)
     disk = MemoryDisk()
     log = open_log(disk, settings=settings)
     for _ in range(3):
@@ -337,7 +336,7 @@ def test_both_bounds_of_a_segment_may_be_reached_but_not_passed() -> None:
 
 
 def test_a_sealed_segment_holds_the_recovery_point_until_its_own_flush_is_done() -> None:
-    log = open_log(MemoryDisk(), settings=replace(SETTINGS, retention_ms=0, segment_ms=50))
+    log = open_log(MemoryDisk(), settings=SETTINGS._replace(retention_ms=0, segment_ms=50))
     append(log)
     first = log.flush_request()
     append(log, batch_bytes((NOW_MS + 51,)))

@@ -3,7 +3,6 @@
 import logging
 import struct
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
@@ -24,7 +23,7 @@ from tests.unit.core.log.building import (
 from tests.unit.fakes.disk import MemoryDisk
 
 UNCLEAN = (Shutdown.KILLED, Shutdown.POWER_LOST)
-INDEXED = replace(SETTINGS, segment_bytes=20_000, index_interval_bytes=1_000)
+INDEXED = SETTINGS._replace(segment_bytes=20_000, index_interval_bytes=1_000)
 
 
 def written(
@@ -482,7 +481,7 @@ def test_a_flipped_epoch_speaks_for_its_own_batch_alone(flipped: int, is_lost: b
 def test_a_gap_between_segments_is_a_loss_unless_compaction_may_have_left_it(
     cleaned_offset: int | None, recovery_point: int, believed: bool
 ) -> None:
-    disk, log = written(0, settings=replace(SMALL_SEGMENTS, cleanup_compact=True))
+    disk, log = written(0, settings=SMALL_SEGMENTS._replace(cleanup_compact=True))
     while log.segment_count < 4:
         append(log)
     bases = [segment.base_offset for segment in log.segments]
@@ -511,7 +510,7 @@ def test_after_a_power_cut_a_batch_that_was_moved_forward_is_not_believed(
     number: int, compacts: bool
 ) -> None:
     """What follows does not fit to it; or nothing does, and only compaction leaves gaps."""
-    settings = replace(SETTINGS, cleanup_compact=compacts)
+    settings = SETTINGS._replace(cleanup_compact=compacts)
     disk, log = written(0, settings=settings)
     for _ in range(10):
         append(log)

@@ -1,7 +1,6 @@
 """One flipped bit anywhere in a segment or an index: nothing wrong is served, nothing else is lost."""
 
 import random
-from dataclasses import replace
 
 import pytest
 
@@ -20,7 +19,7 @@ from tests.unit.core.log.building import (
 )
 from tests.unit.fakes.disk import MemoryDisk
 
-INDEXED = replace(SETTINGS, segment_bytes=24_000, index_interval_bytes=2_000)
+INDEXED = SETTINGS._replace(segment_bytes=24_000, index_interval_bytes=2_000)
 
 
 def written(batches: int = 60) -> tuple[MemoryDisk, Log]:
@@ -303,7 +302,7 @@ def test_a_length_that_leads_past_sound_batches_hides_none_of_them() -> None:
     value = b"v" * (256 - len(batch_bytes(value=b"v" * 128)) + 128)
     assert len(batch_bytes(value=value)) == 256
     disk = MemoryDisk(NOW_MS)
-    settings = replace(SETTINGS, segment_bytes=1_000_000, index_interval_bytes=2_000)
+    settings = SETTINGS._replace(segment_bytes=1_000_000, index_interval_bytes=2_000)
     log = open_log(disk, settings=settings)
     for _ in range(300):
         append(log, batch_bytes(value=value))

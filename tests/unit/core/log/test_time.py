@@ -1,6 +1,5 @@
 """Looking up offsets by time: exact per record, also inside compressed batches."""
 
-from dataclasses import replace
 from random import Random
 
 import pytest
@@ -51,8 +50,7 @@ def largest(times: list[tuple[int, int, int]], end: int) -> TimestampOffset | No
 def test_time_look_ups_agree_with_reading_everything(seed: int) -> None:
     random = Random(seed)
     value_bytes = random.choice([5, 700])
-    settings = replace(
-        SETTINGS,
+    settings = SETTINGS._replace(
         segment_bytes=random.choice([2_000, 30_000]) * (1 + value_bytes // 100),
         index_interval_bytes=random.choice([0, 300, 4096]),
         timestamp_log_append=seed == 11,
@@ -107,7 +105,7 @@ def test_an_empty_log_has_no_times() -> None:
 
 def test_the_time_survives_truncation() -> None:
     disk = MemoryDisk()
-    settings = replace(SETTINGS, segment_bytes=3_000, index_interval_bytes=100)
+    settings = SETTINGS._replace(segment_bytes=3_000, index_interval_bytes=100)
     log = open_log(disk, settings=settings)
     for at in range(40):
         append(log, batch_bytes((100 - at % 30, 50 + at)))

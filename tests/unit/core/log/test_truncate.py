@@ -1,7 +1,5 @@
 """Truncating a log at both ends, retention, and what goes with the segments."""
 
-from dataclasses import replace
-
 import pytest
 
 from ottla.core.log.log import Log, Shutdown
@@ -38,9 +36,9 @@ def filled(settings: object = SMALL_SEGMENTS, *, batches: int = 30) -> tuple[Mem
 
 @pytest.mark.parametrize("end_offset", [0, 1, 2, 7, 16, 17, 40, 58, 59])
 def test_after_truncating_nothing_remembers_what_was_cut(end_offset: int) -> None:
-    disk, log = filled(replace(SMALL_SEGMENTS, segment_ms=1000 * DAY_MS))
+    disk, log = filled(SMALL_SEGMENTS._replace(segment_ms=1000 * DAY_MS))
     whole = end_offset // 2
-    _, shorter = filled(replace(SMALL_SEGMENTS, segment_ms=1000 * DAY_MS), batches=whole)
+    _, shorter = filled(SMALL_SEGMENTS._replace(segment_ms=1000 * DAY_MS), batches=whole)
     log.truncate_to(end_offset)
     assert log.end_offset == 2 * whole
     assert contents(log) == contents(shorter)
@@ -113,7 +111,7 @@ def test_moving_the_start_keeps_the_segment_that_holds_it() -> None:
 def test_old_segments_go_by_age_and_size_but_never_above_the_high_watermark(
     change: dict[str, int | None], now_days: int, high_watermark: int, start_offset: int
 ) -> None:
-    settings = replace(SMALL_SEGMENTS, segment_bytes=500, segment_ms=1000 * DAY_MS, **change)  # type: ignore[arg-type]
+    settings = SMALL_SEGMENTS._replace(segment_bytes=500, segment_ms=1000 * DAY_MS, **change)  # type: ignore[arg-type]
     disk, log = filled(settings)
     assert log.segment_count == 8
     before = contents(log)

@@ -1,7 +1,6 @@
 """A broker's replicas on a disk in memory, with an image that tests change as the controller would."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from tests.unit.fakes.disk import MemoryDisk
@@ -151,8 +150,8 @@ class House:
         topic = TopicImage(name, topic_id or topic_id_of(known + 1), made)
         self.image = with_topics(self.image, [*self.image.topics.values(), topic])
         if configs:
-            self.image = replace(
-                self.image, configs={**self.image.configs, (TOPIC_RESOURCE, name): configs}
+            self.image = self.image._replace(
+                configs={**self.image.configs, (TOPIC_RESOURCE, name): configs}
             )
         self.table.follow(self.image, Delta(created=(topic,)), self.now_ms)
         return topic.topic_id
@@ -176,7 +175,7 @@ class House:
 
     def configure(self, name: str, configs: Mapping[str, str]) -> list[Effect]:
         key = (TOPIC_RESOURCE, name)
-        self.image = replace(self.image, configs={**self.image.configs, key: configs})
+        self.image = self.image._replace(configs={**self.image.configs, key: configs})
         return self.table.follow(self.image, Delta(configs_changed=(key,)), self.now_ms)
 
     # --- asking -----------------------------------------------------------------------------------
@@ -246,8 +245,7 @@ class House:
 
 def with_topics(image: Image, topics: Iterable[TopicImage]) -> Image:
     kept = list(topics)
-    return replace(
-        image,
+    return image._replace(
         topics={topic.name: topic for topic in kept},
         topic_ids={topic.topic_id: topic for topic in kept},
     )
