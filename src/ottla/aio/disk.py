@@ -18,7 +18,6 @@ import contextlib
 import errno
 import os
 import resource
-import shutil
 import stat
 import sys
 import threading
@@ -211,8 +210,9 @@ class RealDisk:
     # The port
 
     def volume(self) -> Volume:
-        usage = shutil.disk_usage(self.directory)
-        return Volume(self.directory, usage.total, usage.free)
+        found = os.statvfs(self.directory)
+        unit_bytes = found.f_frsize
+        return Volume(self.directory, found.f_blocks * unit_bytes, found.f_bavail * unit_bytes)
 
     def open(self, path: str) -> File:
         directory, name = _split(path)
