@@ -10,8 +10,6 @@ whether the whole fits together, `settings/broker.py`.
 
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from ottla.limits import SECRET_FILE_BYTES_MAX, SETTINGS_FILE_BYTES_MAX
@@ -59,8 +57,7 @@ class Row(NamedTuple):
     where: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Configuration:
+class Configuration(NamedTuple):
     """What to run. `given` is what was configured, by name, with its origin: the `static` layer of
     `settings.describe`. `unknown` names are in it too; a strict start refuses them."""
 
@@ -149,7 +146,7 @@ def _of_command_line(overrides: Sequence[str]) -> list[Given]:
 
 def _read(path: str, bytes_max: int, what: str) -> bytes:
     try:
-        with Path(path).open("rb") as file:
+        with open(path, "rb") as file:
             raw = file.read(bytes_max + 1)
     except OSError as error:
         raise ConfigurationError(f"{path}: {what} cannot be read: {error.strerror}") from None

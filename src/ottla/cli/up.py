@@ -13,7 +13,6 @@ import os
 import re
 import socket
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -76,8 +75,7 @@ def _configuration(args: argparse.Namespace) -> Configuration:
     listeners = tuple(_here(listener, service) for listener in resolved.broker.listeners)
     others = [one.name for one in project.services if one is not service]
     not_started = f"; not started: {', '.join(others)}" if others else ""
-    return replace(
-        resolved,
+    return resolved._replace(
         broker=resolved.broker._replace(listeners=listeners),
         notes=(
             Note("INFO", f"{path}: service {service.name} ({service.image}){not_started}"),

@@ -77,6 +77,19 @@ def test_other_commands_never_load_a_broker() -> None:
     assert done.stdout == "False\n"
 
 
+def test_a_start_makes_no_dataclasses() -> None:
+    """Each takes 0.7 ms to make (where-the-time-goes.md)."""
+    code = (
+        "import sys, ottla.cli.serve;"
+        "print([n for n, m in list(sys.modules.items()) if n.startswith('ottla.')"
+        " for one in vars(m).values() if hasattr(one, '__dataclass_fields__')])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30
+    )
+    assert done.stdout == "[]\n"
+
+
 def test_data_is_where_it_was_asked_for(runs: Runs, tmp_path: Path) -> None:
     assert main(["serve", "--data", str(tmp_path / "here")]) == 0
     assert runs.settings is not None
