@@ -75,6 +75,7 @@ class Cleaner:
         "_best",
         "_dirs",
         "_free_ms",
+        "_is_syncing",
         "_leader",
         "_quiet_steps",
         "_refused",
@@ -92,6 +93,7 @@ class Cleaner:
         self._round: Compaction | None = None
         self._steps: Iterator[Step] = iter(())
         self._turn = 0  # of the flush that is waited for
+        self._is_syncing = False
         self._free_ms = 0.0  # when what was read and written is paid for
         self._quiet_steps = 0
         self._to_look_at: list[Leader] = []
@@ -102,11 +104,21 @@ class Cleaner:
     def backoff_ms(self) -> int:
         return max(_BACKOFF_MIN_MS, self._settings.cleaner_backoff_ms)
 
-    def obey(self, settings: LogSettings) -> None:
+    def obey(self, settings: LogSettings, now_ms: int) -> int | None:
+        """When the next step is due from now on; None: as before, when a flush has succeeded.
+
+        What was read and written is paid for at the new rate, however long it would have taken at the old.
+        """
+        per_second = self._bytes_per_second
         self._settings = settings
+        owed_ms = self._free_ms - now_ms
+        if owed_ms > 0:  # and so the old rate is not infinite
+            self._free_ms = now_ms + owed_ms * per_second / self._bytes_per_second
+        return None if self._is_syncing else max(now_ms, int(self._free_ms))
 
     def step(self, leaders: Callable[[], Iterable[Leader]], now_ms: int, *, is_busy: bool) -> Turn:
         """Do a little, less when somebody else is waiting. Raises `Broken`."""
+        self._is_syncing = False
         if not self._settings.cleaner_enabled:
             return Turn(now_ms + self.backoff_ms)
         if self._round is not None:
@@ -180,6 +192,7 @@ class Cleaner:
             turn.finished = leader
         elif isinstance(done, Sync):
             self._turn += 1
+            self._is_syncing = True
             turn.due_ms = None
             turn.effects.append(
                 Flush(COMPACTION, self._turn, done.files, done.directory, leader.log_dir)
@@ -192,10 +205,14 @@ class Cleaner:
         """True: the step after that flush may be done."""
         return self._round is not None and turn == self._turn
 
+    @property
+    def _bytes_per_second(self) -> float:
+        return max(1.0, self._settings.cleaner_bytes_per_second_max)
+
     def _paid_ms(self, size_bytes: int, now_ms: int) -> int:
         """When the next step is due, as far as the disk may be used."""
-        per_second = max(1.0, self._settings.cleaner_bytes_per_second_max)
-        self._free_ms = max(self._free_ms, float(now_ms)) + min(size_bytes * 1000 / per_second, 6e4)
+        owed_ms = min(size_bytes * 1000 / self._bytes_per_second, 6e4)
+        self._free_ms = max(self._free_ms, float(now_ms)) + owed_ms
         if self._free_ms >= now_ms + 1:
             return int(self._free_ms)
         return now_ms if self._quiet_steps < _QUIET_STEPS else now_ms - 1
@@ -252,6 +269,7 @@ class Cleaner:
         self._leader = self._round = None
         self._steps = iter(())
         self._turn += 1
+        self._is_syncing = False
 
     def _failed(self, leader: Leader, error: OSError) -> None:
         self.abandon()

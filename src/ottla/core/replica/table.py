@@ -278,7 +278,9 @@ class ReplicaTable:
     def obey(self, settings: BrokerSettings, image: Image, now_ms: int) -> list[Effect]:
         """The broker's own settings have changed: every topic follows in what it does not override."""
         self._settings = settings
-        self._cleaner.obey(settings.logs)
+        due_ms = self._cleaner.obey(settings.logs, now_ms)
+        if due_ms is not None:
+            self._deadlines.set((_Duty.COMPACTION, "", 0), due_ms)
         self._default_policy = policy_of(topic_settings({}, settings), settings)
         effects: list[Effect] = []
         for name in self._by_name:

@@ -339,6 +339,36 @@ def test_a_damaged_log_is_left_alone_and_others_go_on(
     assert house.leader("good").log.cleaned_offset
 
 
+def test_a_new_rate_holds_at_once_for_what_was_read_at_the_old_one() -> None:
+    house = CompactingHouse(log_cleaner_io_max_bytes_per_second="1.0")
+    house.create("t", configs=COMPACTED)
+    house.write_keys("t", 60)
+    house.pass_time(30_000)
+    begun = house.table.next_ms()
+    assert house.leader("t").log.cleaned_offset == 0
+    faster = CompactingHouse(log_cleaner_io_max_bytes_per_second="1000000.0").settings
+    house.perform(house.table.obey(faster, house.image, house.now_ms))
+    assert begun is not None
+    assert begun > house.now_ms + 1_000, "the old rate would have waited"
+    house.pass_time(1_000)
+    assert house.leader("t").log.cleaned_offset != 0
+
+
+def test_new_settings_take_no_step_before_its_flush(house: CompactingHouse) -> None:
+    house.create("t", configs=COMPACTED)
+    house.write_keys("t", 60)
+    house.holding = True
+    house.pass_time(1_000)
+    assert house.held
+    before = len(house.held), house.left_over("t")
+    house.perform(house.table.obey(house.settings, house.image, house.now_ms))
+    house.pass_time(60_000)
+    assert (len(house.held), house.left_over("t")) == before
+    house.release()
+    house.pass_time(1_000)
+    assert house.leader("t").log.cleaned_offset
+
+
 def test_the_brokers_settings_are_obeyed_from_the_next_step_on(house: CompactingHouse) -> None:
     house.create("t", configs=COMPACTED)
     slow = CompactingHouse(log_cleaner_backoff_ms="100000").settings
