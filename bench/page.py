@@ -48,7 +48,8 @@ starts each on loopback with its data on the same disk, puts the same questions 
 
 How to read it: a row is a figure, a cell the median of the rounds, and in parentheses how many times a peer's figure Ottla's is.
 **Bold** is where Ottla is behind. Brokers are kept on one core and the load on another; where there are only two, everything else the
-machine does is in the way too, and what it did is said below each table. Trust CPU and ratios of one run before times by the clock.
+machine does is in the way too, and what it did is said below each table, with what the host of a virtual machine took of it. Trust
+CPU and ratios of one run before times by the clock.
 
 - **Apache Kafka** is one node, controller and broker, started with the options and settings that it is shipped with (`-Xmx1G`), and
   once in a heap of 256 MB. It is measured warm, after the rounds named as dropped; its first round is there to unfold.
