@@ -49,7 +49,7 @@ TURN: Final = 2_000
 REST: Final = 400
 """Produces beside it, and then while it rests, in turns: whatever else the machine does is in both."""
 BUSY_TIMES: Final = 1.5
-"""A broker that takes so much more CPU than at rest is compacting. It takes 15 s to begin."""
+"""A broker that takes so much more CPU than at rest is compacting."""
 SETTLED: Final = 100
 """Produces of each turn that do not count: until then the broker goes on as it was told before."""
 RESTING: Final = "1000000"

@@ -18,6 +18,7 @@ import contextlib
 import errno
 import os
 import resource
+import shutil
 import stat
 import sys
 import threading
@@ -210,9 +211,8 @@ class RealDisk:
     # The port
 
     def volume(self) -> Volume:
-        found = os.statvfs(self.directory)
-        unit_bytes = found.f_frsize
-        return Volume(self.directory, found.f_blocks * unit_bytes, found.f_bavail * unit_bytes)
+        usage = shutil.disk_usage(self.directory)
+        return Volume(self.directory, usage.total, usage.free)
 
     def open(self, path: str) -> File:
         directory, name = _split(path)

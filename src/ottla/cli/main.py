@@ -139,12 +139,8 @@ def parser_of(wanted: Collection[str]) -> tuple[Parser, dict[str, Command]]:
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     loaded: dict[str, Command] = {}
     for name, entry in COMMANDS.items():
-        # An option takes a third of a millisecond, and the others are only named.
         subparser = subparsers.add_parser(
-            name,
-            help=entry.help,
-            description=f"Ottla: {entry.help}.",
-            add_help=name in wanted,
+            name, help=entry.help, description=f"Ottla: {entry.help}."
         )
         if name in wanted:
             loaded[name] = command = entry.load()

@@ -36,15 +36,9 @@ class Parser(argparse.ArgumentParser):
         usage: str | None = None,
         description: str | None = None,
         epilog: str | None = None,
-        add_help: bool = True,
     ) -> None:
         super().__init__(
-            prog,
-            usage=usage,
-            description=description,
-            epilog=epilog,
-            formatter_class=_Help,
-            add_help=add_help,
+            prog, usage=usage, description=description, epilog=epilog, formatter_class=_Help
         )
 
     def parse_known_args(  # type: ignore[override]

@@ -100,8 +100,10 @@ def test_what_is_read_once_brings_nothing_else_and_goes_again(tmp_path: Path) ->
         assert len(file.read_once(position, piece_bytes)) == piece_bytes
     elsewhere = piece_bytes // 2  # asking about a page brings that page
     assert is_there(gone[7] + elsewhere)
-    # A page here or there comes with one that was asked about. Reading ahead would bring half of them.
-    assert sum(is_there(at + elsewhere) for at in gone[8:]) < len(gone) // 4
+    # Reading ahead would bring what follows. Further on, pages may never have gone (15 once).
+    behind = [is_there(at + elsewhere) for at in gone[8:]]
+    assert sum(behind[:8]) < 4
+    assert sum(behind) < len(gone) // 4
     file.forget(0, end)
     assert sum(is_there(at + 4096) for at in range(0, end, piece_bytes)) < 4
     for position in (end, end + piece_bytes):

@@ -31,6 +31,8 @@ GAPS: Final[tuple[str, ...]] = ()
 
 @final
 class HandleDescribeTopicPartitions:
+    """`partitions_max`: of one page, whatever the client asks for."""
+
     __slots__ = ("current", "partitions_max")
 
     def __init__(self, *, current: Current, partitions_max: int) -> None:

@@ -4,7 +4,8 @@ One log at a time. When none is under way all are looked at, a slice per step, a
 greatest share of uncompacted bytes is taken; when none has enough, `log.cleaner.backoff.ms` passes.
 A step takes about a tenth of a millisecond: whoever asks is served before the next one. After each
 there is a pause, unless nobody has asked the broker anything for some time. What is read and written
-counts against `log.cleaner.io.max.bytes.per.second`.
+counts against `log.cleaner.io.max.bytes.per.second`. New settings hold at once, as in Kafka, which
+restarts its cleaner for them.
 
 A round is given up, and begun anew later, when its partition is deleted, no longer compacted or not
 served any more, or when the segments it was reading are gone. A log that can't be compacted (it is

@@ -369,7 +369,7 @@ def test_new_settings_take_no_step_before_its_flush(house: CompactingHouse) -> N
     assert house.leader("t").log.cleaned_offset
 
 
-def test_the_brokers_settings_are_obeyed_from_the_next_step_on(house: CompactingHouse) -> None:
+def test_a_longer_wait_between_two_looks_is_obeyed(house: CompactingHouse) -> None:
     house.create("t", configs=COMPACTED)
     slow = CompactingHouse(log_cleaner_backoff_ms="100000").settings
     house.perform(house.table.obey(slow, house.image, house.now_ms))
