@@ -143,7 +143,8 @@ class RealFile:
         into = memoryview(_PROBE)[: max(1, wanted_bytes)]
         self._read_ahead(is_wanted=False)
         try:
-            # Newer kernels begin to bring what is not there: all of it by one request.
+            # Newer kernels begin to bring what is not there, all of it by one request, and tell of
+            # what has come when they look again: on a fast disk that may be all.
             there_bytes = os.preadv(self.descriptor, (into,), position, os.RWF_NOWAIT)
         except BlockingIOError:
             there_bytes = 0

@@ -42,7 +42,8 @@ class File(Protocol):
         """These bytes, and no others, are read soon: the disk may begin to bring them. Waits for
         nothing, never fails.
 
-        True: it has to bring them, so that they are in memory for this reader only.
+        True: it has to bring them, so that they are in memory for this reader only. What comes while
+        it looks counts as having been there.
         """
 
     def forget(self, position: int, size_bytes: int) -> None:

@@ -72,46 +72,6 @@ def test_a_prefetch_changes_nothing_wherever_it_points(disk: Disk, position: int
         file.close()
 
 
-@pytest.mark.skipif(not hasattr(os, "RWF_NOWAIT"), reason="nothing tells what is in memory")
-def test_what_is_read_once_brings_nothing_else_and_goes_again(tmp_path: Path) -> None:
-    size_bytes, piece_bytes = 16 << 20, 64 << 10
-    disk = RealDisk(str(tmp_path), descriptors_max=8)
-    file = disk.open("a")
-    file.append([os.urandom(size_bytes)])
-    disk.sync([file])
-
-    def is_there(position: int) -> bool:
-        descriptor = os.open(tmp_path / "a", os.O_RDONLY)
-        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_RANDOM)  # or asking would bring more
-        try:
-            return os.preadv(descriptor, [bytearray(1)], position, os.RWF_NOWAIT) == 1
-        except BlockingIOError:
-            return False
-        finally:
-            os.close(descriptor)
-
-    file.forget(0, size_bytes)
-    gone = [at for at in range(0, size_bytes, piece_bytes) if not is_there(at)]
-    if len(gone) < size_bytes // piece_bytes // 2:
-        pytest.skip("this file system keeps in memory what it is told to let go of")
-    end = gone[8]
-    assert file.prefetch(gone[0] + 4096, piece_bytes // 2)
-    for position in range(0, end, piece_bytes):
-        assert len(file.read_once(position, piece_bytes)) == piece_bytes
-    elsewhere = piece_bytes // 2  # asking about a page brings that page
-    assert is_there(gone[7] + elsewhere)
-    # Reading ahead would bring what follows. Further on, pages may never have gone (15 once).
-    behind = [is_there(at + elsewhere) for at in gone[8:]]
-    assert sum(behind[:8]) < 4
-    assert sum(behind) < len(gone) // 4
-    file.forget(0, end)
-    assert sum(is_there(at + 4096) for at in range(0, end, piece_bytes)) < 4
-    for position in (end, end + piece_bytes):
-        assert len(file.read(position, piece_bytes)) == piece_bytes
-    assert is_there(end + 2 * piece_bytes + elsewhere), "who reads on is read ahead for, as before"
-    disk.close()
-
-
 def test_what_was_cut_off_is_overwritten(disk: Disk) -> None:
     file = disk.open("a")
     file.append([b"0123456789"])
