@@ -32,7 +32,7 @@ BUFFER_BYTES: Final = 64 * 1024 * 1024
 TOPIC: Final = "bench"
 YIELD_EVERY: Final = 1_000
 PARTITIONS: Final = 3
-FILLED: Final = 200_000
+FILLED: Final = 600_000
 """Records of 100 B that consumers read; of larger ones, as many bytes."""
 
 Round = Callable[[int, bytes], Awaitable[None]]
@@ -379,8 +379,8 @@ CONSUME: Final[dict[str, tuple[Measure, int]]] = {
     "ours": (ours_consume, FILLED),
     "ours_kafka": (ours_kafka_consume, FILLED),
     "confluent": (confluent_consume, FILLED),
-    "aiokafka": (aiokafka_consume, FILLED // 4),
-    "kafka_python": (kafka_python_consume, FILLED // 10),
+    "aiokafka": (aiokafka_consume, FILLED // 12),
+    "kafka_python": (kafka_python_consume, FILLED // 30),
 }
 
 
