@@ -6,13 +6,14 @@ and the one does not wait for the other.
 """
 
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -128,10 +129,13 @@ def connect(port: int, source: str = "") -> socket.socket:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port nobody listens on now, below those that outgoing connections are given: who asks one of
+    those again and again until somebody listens meets himself on it one day, and then it is taken."""
+    while True:
+        port = random.randrange(10_000, 32_768)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def ottla(place: Path, *overrides: str, python: Sequence[str] = (sys.executable,)) -> BrokerProcess:

@@ -7,12 +7,14 @@ the harness can't see. Processes are ended by their own id and by nothing else.
 
 from __future__ import annotations
 
+import random
 import re
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -168,8 +170,10 @@ class Elsewhere:
 
 
 def free_port() -> int:
-    """A port nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port nobody listens on now, below those that outgoing connections are given: who asks one of
+    those again and again until somebody listens meets himself on it one day, and then it is taken."""
+    while True:
+        port = random.randrange(10_000, 32_768)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
