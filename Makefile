@@ -92,7 +92,7 @@ fuzz: $(STAMP)   ## hostile callers: frames in process and over sockets, bombs, 
 
 PEERS ?=
 
-bench: $(STAMP)  ## BENCHMARKS.md anew: PEERS=compiled,kafka,kafka-256m,mock,kfake; ARGS="small_produce --rounds 9" (20 min, quiet machine)
+bench: $(STAMP)  ## BENCHMARKS.md anew: PEERS=compiled,kafka,kafka-256m,mock,kfake; ARGS="small_produce --rounds 9" (with all peers some two hours, on a quiet machine)
 	$(BIN)/python bench/run.py $(if $(PEERS),--peers $(PEERS)) $(ARGS)
 
 bench-plots: $(STAMP)  ## docs/reference/growth.md and its pictures anew, of what `make bench ARGS=growth` measured
