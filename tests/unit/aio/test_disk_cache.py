@@ -59,11 +59,13 @@ class Memory:
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[RealDisk]:
     """With one file, `a`, of random bytes, of which nothing is in memory."""
+    with (tmp_path / "a").open("wb") as written:
+        written.write(os.urandom(_SIZE_BYTES))
+        written.flush()
+        os.fsync(written)
+        os.posix_fadvise(written.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
     disk = RealDisk(str(tmp_path), descriptors_max=8)
-    file = disk.open("a")
-    file.append([os.urandom(_SIZE_BYTES)])
-    disk.sync([file])
-    file.forget(0, _SIZE_BYTES)
+    disk.open("a").read(0, 0)  # a prefetch opens no file
     yield disk
     disk.close()
 
