@@ -8,11 +8,11 @@ from itertools import product
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from client import PARTITIONS, TOPIC, figures_of, fill
+from client import PARTITIONS, figures_of, fill
 from peer import Peer, compiled_python
 from process import ottla
 from question import Answer, Figure, Question, Round, Unanswerable, main
-from wire import create_topics, delete_topic
+from wire import create_topics
 
 from ottla.version import __version__
 
@@ -45,17 +45,18 @@ _DROP_IN: Final = Client(
     "ottla.kafka", "ours_kafka", ways("ours, ottla.kafka", "ours, ottla.kafka, poll")
 )
 
+# In the order of their turns: what is compared most stands side by side.
 CLIENTS: Final = {
     "ottla": _OURS,
-    "drop_in": _DROP_IN,
     "compiled": _OURS._replace(title="Ottla's client, compiled", python=compiled_python),
-    "drop_in_compiled": _DROP_IN._replace(title="ottla.kafka, compiled", python=compiled_python),
     "confluent": Client(
         "confluent-kafka",
         "confluent",
         ways("confluent-kafka", "confluent-kafka, consume(500)"),
         "confluent-kafka",
     ),
+    "drop_in": _DROP_IN,
+    "drop_in_compiled": _DROP_IN._replace(title="ottla.kafka, compiled", python=compiled_python),
     "aiokafka": Client("aiokafka", "aiokafka", ways("aiokafka", "aiokafka, getmany"), "aiokafka"),
     "kafka_python": Client(
         "kafka-python",
@@ -67,24 +68,34 @@ CLIENTS: Final = {
 
 
 @contextmanager
-def prepare(peer: Peer, place: Path) -> Iterator[Round]:
+def prepare(peer: Peer, place: Path) -> Iterator[Sequence[Round]]:
     (client,) = (client for client in CLIENTS.values() if client.title == peer.title)
 
-    def once() -> Answer:
-        answer: dict[str, float] = {}
-        for mode, size in product(MODES, SIZES):
-            create_topics(connection, [TOPIC], PARTITIONS)
-            if mode == "consume":
-                fill(process.port, size, varied=False)
-            found = figures_of(mode, client.name, size, process.port, python=client.python())
-            if client.labels[mode] not in found:
+    def part(mode: str, size: int) -> Round:
+        topic = f"{mode}-{size}"
+
+        def once() -> Answer:
+            found = figures_of(
+                mode,
+                client.name,
+                size,
+                process.port,
+                topic,
+                label=client.labels[mode],
+                python=client.python(),
+            )
+            if not found:
                 raise Unanswerable(f"it failed to {mode} records of {size:,} bytes")
-            answer[named(mode, size)] = found[client.labels[mode]]
-            delete_topic(connection, TOPIC)
-        return answer
+            (figure,) = found.values()
+            return {named(mode, size): figure}
+
+        create_topics(connection, [topic], PARTITIONS)
+        if mode == "consume":
+            fill(process.port, topic, size, varied=False)
+        return once
 
     with peer.running(place) as process, process.connect() as connection:
-        yield once
+        yield [part(mode, size) for mode, size in product(MODES, SIZES)]
 
 
 def named(mode: str, size: int) -> str:
@@ -105,7 +116,7 @@ QUESTION: Final = Question(
     ),
     prepare=prepare,
     peers={name: client.peer for name, client in CLIENTS.items()},
-    rounds=5,
+    rounds=9,
 )
 
 if __name__ == "__main__":

@@ -57,6 +57,8 @@ class Figure:
 class Question:
     """What is measured, and how. `prepare` starts what a broker needs and gives what measures a round.
 
+    Where `prepare` gives several, they are the parts of a round, and everybody answers one before
+    anybody is asked the next: what is compared then lies seconds apart, not minutes.
     The first of `warm_up` rounds is kept as what a cold process does, the others are dropped. `peers`:
     who is asked, where that is not said on the command line. `needs_files`: those that keep their
     records in memory can't be asked.
@@ -66,7 +68,7 @@ class Question:
     title: str
     how: str
     figures: tuple[Figure, ...]
-    prepare: Callable[[Peer, Path], AbstractContextManager[Round]]
+    prepare: Callable[[Peer, Path], AbstractContextManager[Round | Sequence[Round]]]
     warm_up: int = 0
     rounds: int = 5
     peers: Mapping[str, Peer] | None = None
@@ -84,30 +86,22 @@ def run(
     cold: dict[str, Answer] = {}
     kept: dict[str, list[Answer]] = {name: [] for name in peers}
     with ExitStack() as stack:
-        asked: dict[str, Round] = {}
+        asked: dict[str, Sequence[Round]] = {}
         for name, peer in peers.items():
             if question.needs_files and peer.is_in_memory:
                 refused[name] = "it keeps its records in memory"
                 continue
             place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
             try:
-                asked[name] = stack.enter_context(question.prepare(peer, place))
+                prepared = stack.enter_context(question.prepare(peer, place))
             except Unanswerable as reason:
                 refused[name] = str(reason)
             except FAILURES as reason:
                 refused[name] = _failed(name, reason)
+            else:
+                asked[name] = (prepared,) if callable(prepared) else prepared
         for number in range(question.warm_up + rounds):
-            for name, ask in asked.items():
-                if name in refused:
-                    continue
-                try:
-                    answer = ask()
-                except Unanswerable as reason:
-                    refused[name] = str(reason)
-                    continue
-                except FAILURES as reason:
-                    refused[name] = _failed(name, reason)
-                    continue
+            for name, answer in _in_turns(asked, refused).items():
                 if number >= question.warm_up:
                     kept[name].append(answer)
                 elif number == 0:
@@ -139,6 +133,24 @@ def run(
             for name, peer in peers.items()
         },
     }
+
+
+def _in_turns(
+    asked: Mapping[str, Sequence[Round]], refused: dict[str, str]
+) -> dict[str, dict[str, float]]:
+    """One round of all that are asked; who can't answer is `refused` from then on."""
+    answers: dict[str, dict[str, float]] = {name: {} for name in asked}
+    for at in range(max(map(len, asked.values()), default=0)):
+        for name, parts in asked.items():
+            if name in refused:
+                continue
+            try:
+                answers[name].update(parts[at]())
+            except Unanswerable as reason:
+                refused[name] = str(reason)
+            except FAILURES as reason:
+                refused[name] = _failed(name, reason)
+    return {name: answer for name, answer in answers.items() if name not in refused}
 
 
 def report(result: dict[str, object]) -> Iterator[str]:

@@ -64,6 +64,46 @@ def test_brokers_take_turns() -> None:
     assert asked.order == ["a", "b", "a", "b", "a", "b"]
 
 
+def test_a_part_is_put_to_everybody_before_the_next() -> None:
+    order: list[str] = []
+
+    @contextmanager
+    def prepare(peer: Peer, place: Path) -> Iterator[list[Round]]:
+        def part(name: str) -> Round:
+            def once() -> dict[str, float]:
+                order.append(peer.title + name)
+                if peer.title + name == "b2":
+                    raise Unanswerable("not that")
+                return {name: len(order)}
+
+            return once
+
+        yield [part("1"), part("2"), part("3")]
+
+    question = Question(name="parts", title="", how="", figures=(), prepare=prepare, rounds=2)
+    peers: dict[str, dict[str, object]] = run(question, {name: peer(name) for name in "abc"})[
+        "peers"
+    ]  # type: ignore[assignment]
+    assert order == [
+        "a1",
+        "b1",
+        "c1",
+        "a2",
+        "b2",
+        "c2",
+        "a3",
+        "c3",
+        "a1",
+        "c1",
+        "a2",
+        "c2",
+        "a3",
+        "c3",
+    ]
+    assert peers["a"]["rounds"] == [{"1": 1, "2": 4, "3": 7}, {"1": 9, "2": 11, "3": 13}]
+    assert peers["b"]["refused"] == "not that"
+
+
 def test_the_first_round_is_kept_apart_and_those_of_the_warm_up_are_dropped() -> None:
     peers = Asked(warm_up=2).run("a")
     assert peers["a"]["cold"] == {"number": 1}
