@@ -92,8 +92,10 @@ def test_a_stable_group_is_described_with_its_members(node: WholeNode, peer: Pee
 
 @pytest.mark.parametrize("version", range(7))
 def test_a_group_that_is_not_there_is_dead(peer: Peer, version: int) -> None:
-    answer = peer.ask(DescribeGroupsRequest(["none"]), version, DescribeGroupsResponse)
+    request = DescribeGroupsRequest(["none"], version >= 3)
+    answer = peer.ask(request, version, DescribeGroupsResponse)
     (group,) = answer.groups
+    assert (group.authorized_operations == GROUP_OPERATIONS) == (version in (3, 4, 5))
     assert group.group_state == "Dead"
     assert group.error_code == (ErrorCode.GROUP_ID_NOT_FOUND if version >= 6 else 0)
     assert group.error_message == ("Group none not found." if version >= 6 else None)
@@ -162,7 +164,11 @@ def test_offsets_are_forgotten_where_nobody_reads(node: WholeNode, peer: Peer) -
         assert commit(peer, 5, topic=topic) == 0
     assert forget(peer, "none") == (ErrorCode.GROUP_ID_NOT_FOUND, 0)
     assert forget(peer, "") == (ErrorCode.INVALID_GROUP_ID, 0)
-    assert forget(peer, "g", topic="v") == (0, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+    for topic, partition in (("v", 0), ("t", 3), ("t", -1)):
+        unknown = (0, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+        assert forget(peer, "g", topic, partition) == unknown
+        assert forget(peer, "none", topic, partition) == (ErrorCode.GROUP_ID_NOT_FOUND, 0)
+        assert forget(peer, "", topic, partition) == (ErrorCode.INVALID_GROUP_ID, 0)
     stable(node, Member(node))
     assert forget(peer, "g", topic="t") == (0, ErrorCode.GROUP_SUBSCRIBED_TO_TOPIC)
     assert forget(peer, "g", topic="u") == (0, 0)
@@ -187,6 +193,31 @@ def test_all_offsets_of_several_groups_are_fetched_at_once(peer: Peer) -> None:
         )
         for one in answer.groups
     ] == [("a", [("t", 0, 1)]), ("b", [("t", 2, 2)]), ("none", [])]
+
+
+def test_a_group_that_is_named_twice_has_one_row_with_all_that_was_asked(peer: Peer) -> None:
+    for partition in range(3):
+        commit(peer, partition + 1, partition=partition)
+
+    def told(*asked: list[int] | None) -> list[list[tuple[int, int]]]:
+        groups = [
+            OffsetFetchRequestGroup(
+                "g",
+                topics=None
+                if some is None
+                else [OffsetFetchRequestTopics("t", partition_indexes=some)],
+            )
+            for some in asked
+        ]
+        answer = peer.ask(OffsetFetchRequest(groups=groups), 9, OffsetFetchResponse)
+        return [
+            [(p.partition_index, p.committed_offset) for t in one.topics for p in t.partitions]
+            for one in answer.groups
+        ]
+
+    assert told([0], [1]) == [[(0, 1), (1, 2)]]
+    assert told([0], [0, 1], [0]) == [[(0, 1), (1, 2)]]
+    assert told([0], None) == told(None, [0]) == [[(0, 1), (1, 2), (2, 3)]]
 
 
 def test_topics_are_named_by_their_ids(node: WholeNode, peer: Peer) -> None:

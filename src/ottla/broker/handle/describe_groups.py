@@ -70,11 +70,16 @@ def _row(version: int, name: str, one: Described, operations: int) -> DescribedG
     if one.error:
         return DescribedGroup(error_code=one.error, group_id=name)
     if one.state is None:
-        row = DescribedGroup(group_id=name, group_state=_DEAD, authorized_operations=operations)
-        if version >= NOT_FOUND_SINCE:
-            row.error_code = ErrorCode.GROUP_ID_NOT_FOUND
-            row.error_message = f"Group {shortened(name)} not found."
-        return row
+        if version < NOT_FOUND_SINCE:
+            return DescribedGroup(
+                group_id=name, group_state=_DEAD, authorized_operations=operations
+            )
+        return DescribedGroup(
+            error_code=ErrorCode.GROUP_ID_NOT_FOUND,
+            error_message=f"Group {shortened(name)} not found.",
+            group_id=name,
+            group_state=_DEAD,
+        )
     return DescribedGroup(
         group_id=name,
         group_state=one.state,

@@ -14,7 +14,6 @@ from ottla.core.effect import Effect, Reply
 from ottla.core.group.group import Commit, Committed, Committing, Groups, commit_refused
 from ottla.core.group.journal import CommittedOffset
 from ottla.core.metadata.image import Current
-from ottla.core.metadata.partition import TopicImage
 from ottla.core.shard.decision import asked
 from ottla.core.shard.shards import Shards
 from ottla.errors import ErrorCode
@@ -69,7 +68,7 @@ class HandleOffsetCommit:
                 answers.append(answer)
                 if topic is None:
                     answer.error_code = unknown
-                elif not _is_there(topic, part.partition_index):
+                elif not topic.has(part.partition_index):
                     answer.error_code = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
                 else:
                     valid.append(answer)
@@ -100,10 +99,6 @@ class HandleOffsetCommit:
             waiting,
             lambda one: one.decide_commit(now_ms, commit, waiting),
         )
-
-
-def _is_there(topic: TopicImage, partition: int) -> bool:
-    return 0 <= partition < len(topic.partitions)
 
 
 def _expire_ms(now_ms: int, version: int, retention_ms: int) -> int:

@@ -1,11 +1,14 @@
 """OffsetDelete, API key 47: forget how far a group has read in partitions that it reads no more.
 
+Partitions that are not there have an error each, but first of all the group has to be one that may
+be asked: where it is not, that is the whole answer.
+
 Source: KIP-496. Elsewhere: `core/group/group.py`.
 """
 
 from typing import Final, final
 
-from ottla.core.effect import Effect, Reply
+from ottla.core.effect import Effect
 from ottla.core.group.group import Committed, Groups, commit_refused
 from ottla.core.metadata.image import Current
 from ottla.core.shard.decision import asked
@@ -40,18 +43,17 @@ class HandleOffsetDelete:
         rows: list[tuple[str, int]] = []
         for topic in request.topics:
             answers = []
+            known = image.topics.get(topic.name)
             for part in topic.partitions:
                 answer = OffsetDeleteResponsePartition(part.partition_index)
                 answers.append(answer)
-                if topic.name in image.topics:
+                if known is not None and known.has(part.partition_index):
                     valid.append(answer)
                     rows.append((topic.name, part.partition_index))
                 else:
                     answer.error_code = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
             topics.append(OffsetDeleteResponseTopic(topic.name, answers))
         response = OffsetDeleteResponse(topics=topics)
-        if request.topics and not rows:
-            return [Reply(call, response)]
 
         def render(outcome: Committed) -> OffsetDeleteResponse:
             if outcome.error:

@@ -3,7 +3,8 @@
 Of a group that is not there, no offset is known either: -1, without an error, as it always was.
 
 What is named twice is told once: a partition is named in four bytes, and told in thousands where its
-commit has metadata. (Kafka tells it twice.)
+commit has metadata. (Kafka tells it twice.) So a group that is named twice has one row, with all that
+was asked of it.
 
 Source: KIP-88 (all partitions of a group), KIP-320 (leader epochs), KIP-447 (stable offsets), KIP-709
 (several groups), KIP-848 (topic ids). Elsewhere: `core/group/offsets.py`.
@@ -22,6 +23,7 @@ from ottla.errors import ErrorCode
 from ottla.types import NO_EPOCH, ZERO_UUID, Uuid
 from ottla.wire.message.offset_fetch import (
     OffsetFetchRequest,
+    OffsetFetchRequestGroup,
     OffsetFetchResponse,
     OffsetFetchResponseGroup,
     OffsetFetchResponsePartition,
@@ -65,12 +67,7 @@ class HandleOffsetFetch:
             return self._one(now_ms, call, request)
         image = self.current.image
         by_id = call.version >= TOPIC_IDS_SINCE
-        asked_for = {
-            group.group_id: None
-            if group.topics is None
-            else _each_once((one.name, one.topic_id, one.partition_indexes) for one in group.topics)
-            for group in request.groups
-        }
+        asked_for = _by_group(request.groups)
 
         def render(parts: list[Fetched]) -> OffsetFetchResponse:
             rows = [
@@ -112,6 +109,19 @@ class HandleOffsetFetch:
         return self.groups.ask(
             now_ms, group_id, answer, lambda one: one.decide_fetch(group_id, wanted, answer)
         )
+
+
+def _by_group(groups: Sequence[OffsetFetchRequestGroup]) -> dict[str, list[_Asked] | None]:
+    """What is asked of each; None: all that is committed."""
+    named: dict[str, list[tuple[str, Uuid, Sequence[int]]]] = {}
+    whole: set[str] = set()
+    for group in groups:
+        topics = named.setdefault(group.group_id, [])
+        if group.topics is None:
+            whole.add(group.group_id)
+        else:
+            topics += ((one.name, one.topic_id, one.partition_indexes) for one in group.topics)
+    return {name: None if name in whole else _each_once(named[name]) for name in named}
 
 
 def _each_once(topics: Iterable[tuple[str, Uuid, Iterable[int]]]) -> list[_Asked]:

@@ -67,6 +67,9 @@ class TopicImage(NamedTuple):
     def replication_factor(self) -> int:
         return len(self.partitions[0].replicas) if self.partitions else 0
 
+    def has(self, partition: int) -> bool:
+        return 0 <= partition < len(self.partitions)
+
 
 def made(record: PartitionRecord) -> PartitionImage:
     """The partition as its first record has it."""
