@@ -51,6 +51,10 @@ def _kcat() -> list[str]:
     return [sys.executable, str(DRIVERS / "drive_kcat.py"), "BOOTSTRAP", *install.kcat()]
 
 
+def _franz() -> list[str]:
+    return [str(install.franz()), "BOOTSTRAP"]
+
+
 def _ottla() -> list[str]:
     return [sys.executable, str(DRIVERS / "drive_ottla.py"), "BOOTSTRAP"]
 
@@ -100,6 +104,7 @@ CLIENTS: Final = (
         null_headers=False,
     ),
     Client(name="java", command=_java),
+    Client(name="franz-go", command=_franz),
     Client(name="ottla", command=_ottla),
     Client(name="ottla.kafka", command=_ottla_kafka),
 )

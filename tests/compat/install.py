@@ -113,6 +113,11 @@ def sarama() -> Path:
     return go_program("sarama", HERE / "drivers" / "sarama", "drive")
 
 
+def franz() -> Path:
+    """Our driver of franz-go's client, compiled."""
+    return go_program("franz", HERE / "drivers" / "franz", "drive")
+
+
 def go_program(name: str, source: Path, program: str) -> Path:
     """`program`, compiled from `source`'s go.mod and main.go."""
     _need("go")
