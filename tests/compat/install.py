@@ -110,19 +110,23 @@ def node_project(name: str, *packages: str) -> Path:
 
 def sarama() -> Path:
     """Our driver of Sarama's client, compiled."""
-    return go_program("sarama", HERE / "drivers" / "sarama", "drive")
+    return _go_driver("sarama")
 
 
 def franz() -> Path:
     """Our driver of franz-go's client, compiled."""
-    return go_program("franz", HERE / "drivers" / "franz", "drive")
+    return _go_driver("franz")
 
 
-def go_program(name: str, source: Path, program: str) -> Path:
-    """`program`, compiled from `source`'s go.mod and main.go."""
+def _go_driver(name: str) -> Path:
+    return go_program(name, HERE / "drivers" / name, "drive", HERE / "drivers" / "contract.go")
+
+
+def go_program(name: str, source: Path, program: str, *shared: Path) -> Path:
+    """`program`, compiled from `source`'s go.mod and main.go, and what it shares with others."""
     _need("go")
     home = CACHE / name
-    files = [source / "go.mod", source / "main.go"]
+    files = [source / "go.mod", source / "main.go", *shared]
 
     def make() -> None:
         home.mkdir(parents=True)

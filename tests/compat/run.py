@@ -53,7 +53,7 @@ OURS: Final = "ottla"
 OLD: Final = "apache-2.1"
 OLD_RELEASE: Final = "2.1.1"
 # Libraries of three makes in one group; each names the assignor that it shares with the others. The
-# first assigns for all, the second leaves under load: ours takes its turn at each, and franz-go leads one.
+# first assigns for all, the second leaves under load: ours takes its turn at each.
 MIXED: Final = {
     "a mixed group": ("java", "confluent-kafka", "kafka-python-3"),
     "a mixed group with ours": ("java", "confluent-kafka", OURS),

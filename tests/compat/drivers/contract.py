@@ -1,5 +1,7 @@
 """The line contract every driver speaks, and the loop that speaks it for the Python drivers.
 
+The Go drivers' loop is in `contract.go`.
+
 A driver is started as `driver BOOTSTRAP [option=value ...]`, the options being the client's own. It reads one JSON request per line, `{"op": …, …}`, and
 answers each with one JSON line, until its input ends:
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -46,13 +47,13 @@ class Line:
         self.server = await asyncio.start_server(self.serve, "127.0.0.1", port)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
+        # Closed whatever comes: the broker may have ended, and the test may end before its line.
+        with closing(writer):
             there, back = await asyncio.open_connection("127.0.0.1", self.port)
-        except BaseException as error:
-            writer.close()
-            if isinstance(error, OSError):
-                return  # the broker has ended
-            raise
+            with closing(back):
+                await self.copied((reader, back), (there, writer))
+
+    async def copied(self, *ways: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> None:
         budget = 1 << 40 if self.is_good else self.draw.randrange(600, 9_000)
         left = [budget]
 
@@ -62,14 +63,10 @@ class Line:
                 left[0] -= len(data)
                 if left[0] <= 0:
                     self.cuts += 1
-            for one in (sink, writer, back):
+            for _, one in ways:
                 one.close()
 
-        try:
-            await asyncio.gather(copy(reader, back), copy(there, writer), return_exceptions=True)
-        finally:  # the test may end before the line does
-            writer.close()
-            back.close()
+        await asyncio.gather(*(copy(*way) for way in ways), return_exceptions=True)
 
 
 async def stored(client: Client, partition: int) -> list[bytes]:

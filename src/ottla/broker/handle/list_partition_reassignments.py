@@ -52,7 +52,9 @@ class HandleListPartitionReassignments:
 
     def _under_way(self, name: str, numbers: list[int]) -> list[OngoingPartitionReassignment]:
         topic = self.current.image.topics.get(name)
-        partitions = () if topic is None else topic.partitions
+        if topic is None:
+            return []
+        partitions = topic.partitions
         return [
             OngoingPartitionReassignment(
                 partition_index=number,
@@ -61,5 +63,5 @@ class HandleListPartitionReassignments:
                 removing_replicas=partitions[number].removing,
             )
             for number in numbers
-            if 0 <= number < len(partitions) and is_under_way(partitions[number])
+            if topic.has(number) and is_under_way(partitions[number])
         ]

@@ -155,7 +155,7 @@ def decide_places(
     records = []
     for (topic_id, number), directory in places.items():
         topic = latest.topic_ids.get(topic_id)
-        if topic is None or number >= len(topic.partitions):
+        if topic is None or not topic.has(number):
             continue
         directories = _directories(topic.partitions[number], broker_id, (directory,))
         if directories is not None:

@@ -29,7 +29,7 @@ def elect_on_request(
     found = image.topics.get(topic)
     if found is None:
         return Refused(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"No such topic as {topic}")
-    if not 0 <= partition < len(found.partitions):
+    if not found.has(partition):
         return Refused(
             ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"No such partition as {topic}-{partition}"
         )

@@ -38,7 +38,7 @@ def decide_reassignment(
         return Refused(
             ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"Unable to find a topic named {name}."
         )
-    if not 0 <= number < len(topic.partitions):
+    if not topic.has(number):
         return Refused(
             ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"Unable to find partition {name}:{number}."
         )

@@ -2,12 +2,8 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 	"sort"
 	"strconv"
@@ -41,17 +37,7 @@ var strategies = map[string]kgo.GroupBalancer{
 	"cooperative-sticky": kgo.CooperativeStickyBalancer(),
 }
 
-type record struct {
-	Partition int32        `json:"partition"`
-	Offset    int64        `json:"offset"`
-	Timestamp *int64       `json:"timestamp"`
-	Key       *string      `json:"key"`
-	Value     *string      `json:"value"`
-	Headers   [][2]*string `json:"headers"`
-}
-
 type request struct {
-	Op           string            `json:"op"`
 	Topic        string            `json:"topic"`
 	Partition    int32             `json:"partition"`
 	Partitions   int32             `json:"partitions"`
@@ -72,25 +58,6 @@ type request struct {
 }
 
 type operation func(context.Context, string, request) (any, error)
-
-func decoded(text *string) []byte {
-	if text == nil {
-		return nil
-	}
-	data, err := base64.StdEncoding.DecodeString(*text)
-	if err != nil {
-		panic(err)
-	}
-	return data
-}
-
-func encoded(data []byte) *string {
-	if data == nil {
-		return nil
-	}
-	text := base64.StdEncoding.EncodeToString(data)
-	return &text
-}
 
 // ---- topics
 
@@ -457,45 +424,26 @@ func leave(_ context.Context, _ string, asked request) (any, error) {
 
 // ---- the loop
 
-var operations = map[string]operation{
-	"create": create, "topics": topics, "partitions": partitions, "delete": remove, "alter": alter,
-	"produce": produce, "consume": consume, "times": times, "watermarks": watermarks,
-	"delete_records": deleteRecords, "join": join, "given": given, "leave": leave,
-}
-
-func answered(bootstrap string, line []byte) map[string]any {
-	var asked request
-	if err := json.Unmarshal(line, &asked); err != nil {
-		return map[string]any{"failed": err.Error()}
-	}
-	does := operations[asked.Op]
-	if does == nil {
-		return map[string]any{"cannot": "has no " + asked.Op}
-	}
-	ctx, done := context.WithTimeout(context.Background(), 2*askMax)
-	defer done()
-	value, err := does(ctx, bootstrap, asked)
+func code(err error) (int16, bool) {
 	var refused *kerr.Error
 	if errors.As(err, &refused) {
-		return map[string]any{"refused": map[string]any{"code": refused.Code, "message": err.Error()}}
+		return refused.Code, true
 	}
-	if err != nil {
-		return map[string]any{"failed": err.Error()}
-	}
-	return map[string]any{"ok": value}
+	return 0, false
 }
 
 func main() {
-	lines := bufio.NewReader(os.Stdin)
-	for {
-		line, err := lines.ReadBytes('\n')
-		if err != nil {
-			return
+	operations := map[string]func(request) (any, error){}
+	for name, does := range map[string]operation{
+		"create": create, "topics": topics, "partitions": partitions, "delete": remove, "alter": alter,
+		"produce": produce, "consume": consume, "times": times, "watermarks": watermarks,
+		"delete_records": deleteRecords, "join": join, "given": given, "leave": leave,
+	} {
+		operations[name] = func(asked request) (any, error) {
+			ctx, done := context.WithTimeout(context.Background(), 2*askMax)
+			defer done()
+			return does(ctx, os.Args[1], asked)
 		}
-		text, err := json.Marshal(answered(os.Args[1], line))
-		if err != nil {
-			panic(err)
-		}
-		fmt.Println(string(text))
 	}
+	serve(operations, code)
 }

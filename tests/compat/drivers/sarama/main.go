@@ -3,10 +3,6 @@
 package main
 
 import (
-	"bufio"
-	"encoding/base64"
-	"encoding/json"
-	"fmt"
 	"os"
 	"strconv"
 	"strings"
@@ -24,17 +20,7 @@ var codecs = map[string]sarama.CompressionCodec{
 	"lz4":    sarama.CompressionLZ4,
 }
 
-type record struct {
-	Partition int32      `json:"partition"`
-	Offset    int64      `json:"offset"`
-	Timestamp *int64     `json:"timestamp"`
-	Key       *string    `json:"key"`
-	Value     *string    `json:"value"`
-	Headers   [][]string `json:"headers"`
-}
-
 type request struct {
-	Op      string           `json:"op"`
 	Topic   string           `json:"topic"`
 	Codec   string           `json:"codec"`
 	Records []record         `json:"records"`
@@ -42,20 +28,11 @@ type request struct {
 	Count   int              `json:"count"`
 }
 
-func decoded(text *string) sarama.Encoder {
+func encoder(text *string) sarama.Encoder {
 	if text == nil {
 		return nil
 	}
-	data, _ := base64.StdEncoding.DecodeString(*text)
-	return sarama.ByteEncoder(data)
-}
-
-func encoded(data []byte) *string {
-	if data == nil {
-		return nil
-	}
-	text := base64.StdEncoding.EncodeToString(data)
-	return &text
+	return sarama.ByteEncoder(decoded(text))
 }
 
 func produce(bootstrap string, config *sarama.Config, asked request) (any, error) {
@@ -72,7 +49,7 @@ func produce(bootstrap string, config *sarama.Config, asked request) (any, error
 	var messages []*sarama.ProducerMessage
 	for _, one := range asked.Records {
 		message := &sarama.ProducerMessage{
-			Topic: asked.Topic, Partition: one.Partition, Key: decoded(one.Key), Value: decoded(one.Value),
+			Topic: asked.Topic, Partition: one.Partition, Key: encoder(one.Key), Value: encoder(one.Value),
 		}
 		if one.Timestamp != nil {
 			message.Timestamp = time.UnixMilli(*one.Timestamp)
@@ -107,7 +84,7 @@ func consume(bootstrap string, config *sarama.Config, asked request) (any, error
 		for done := false; !done && len(records) < asked.Count; {
 			select {
 			case one := <-partition.Messages():
-				seen := record{one.Partition, one.Offset, nil, encoded(one.Key), encoded(one.Value), [][]string{}}
+				seen := record{one.Partition, one.Offset, nil, encoded(one.Key), encoded(one.Value), [][2]*string{}}
 				if !one.Timestamp.IsZero() {
 					stamp := one.Timestamp.UnixMilli()
 					seen.Timestamp = &stamp
@@ -131,27 +108,12 @@ func main() {
 		config.Version = version
 	}
 	config.ApiVersionsRequest = false
-	operations := map[string]func(string, *sarama.Config, request) (any, error){
+	operations := map[string]func(request) (any, error){}
+	for name, does := range map[string]func(string, *sarama.Config, request) (any, error){
 		"produce": produce, "consume": consume,
+	} {
+		operations[name] = func(asked request) (any, error) { return does(os.Args[1], config, asked) }
 	}
-	lines := bufio.NewReader(os.Stdin)
-	for {
-		line, err := lines.ReadBytes('\n')
-		if err != nil {
-			return
-		}
-		var asked request
-		answer := map[string]any{}
-		if err := json.Unmarshal(line, &asked); err != nil {
-			answer["failed"] = err.Error()
-		} else if operation := operations[asked.Op]; operation == nil {
-			answer["cannot"] = "has no " + asked.Op
-		} else if value, err := operation(os.Args[1], config, asked); err != nil {
-			answer["failed"] = err.Error()
-		} else {
-			answer["ok"] = value
-		}
-		text, _ := json.Marshal(answer)
-		fmt.Println(string(text))
-	}
+	// No check of old clients expects a refusal.
+	serve(operations, func(error) (int16, bool) { return 0, false })
 }
