@@ -21,6 +21,7 @@ from time import perf_counter
 from typing import Final, Protocol, assert_never, cast, final
 
 from ottla.aio.complaint import Complaints
+from ottla.aio.past_transport import PastTransport
 from ottla.aio.turns import TURN_S, Turns
 from ottla.core.port import FileSlice
 from ottla.errors import Bug, RemoteProtocolError
@@ -103,6 +104,7 @@ class Connection(asyncio.BufferedProtocol):
         "_loop",
         "_outbox",
         "_outbox_bytes",
+        "_past_transport",
         "_postponed",
         "_pumping_later",
         "_reading_ended",
@@ -147,6 +149,7 @@ class Connection(asyncio.BufferedProtocol):
         self.idle_sweeps = 0
         self.peer_host = "?"
         self.peer_port = 0
+        self._past_transport: PastTransport
         self._transport: asyncio.Transport
         self._wire: ServerConnection
 
@@ -176,7 +179,9 @@ class Connection(asyncio.BufferedProtocol):
         if not self._host.opened(self):
             return
         self._is_counted = self._is_open = True
-        transport.set_write_buffer_limits(high=_HIGH_WATER_BYTES)
+        self._past_transport = PastTransport(transport)
+        # Files are sent while it holds nothing; what the kernel still has keeps the peer busy.
+        transport.set_write_buffer_limits(high=_HIGH_WATER_BYTES, low=0)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return self._wire.get_buffer()
@@ -365,7 +370,7 @@ class Connection(asyncio.BufferedProtocol):
     def pump(self) -> None:
         """Hand the transport what it may hold now; the rest follows when it has room again."""
         outbox = self._outbox
-        turn_bytes = 0
+        turn_bytes = self._sent_past_transport()
         while outbox and not self._writing_paused and self._is_open:
             if turn_bytes >= TURN_BYTES_MAX:
                 if not self._pumping_later:
@@ -386,12 +391,25 @@ class Connection(asyncio.BufferedProtocol):
 
     # Within
 
+    def _sent_past_transport(self) -> int:
+        past = self._past_transport
+        if not (self._is_open and self._waits_for_files() and past.may()):
+            return 0
+        sent = past.send(self._outbox, self._sent_of_slice_bytes, TURN_BYTES_MAX)
+        self._sent_of_slice_bytes = sent.at
+        self._outbox_bytes -= sent.of_memory_bytes
+        return sent.size_bytes
+
+    def _waits_for_files(self) -> bool:
+        return self._past_transport.has_work(self._outbox, self._sent_of_slice_bytes)
+
     def _next_chunks(self) -> tuple[list[bytes | memoryview], int]:
         """Up to a piece's worth of bytes from the outbox. Empty: the connection has just ended."""
         outbox = self._outbox
         chunks: list[bytes | memoryview] = []
         size_bytes = 0
-        piece_bytes = LEAN_PIECE_BYTES if self._host.lean() else PIECE_BYTES
+        is_lean = self._host.lean() or self._waits_for_files()
+        piece_bytes = LEAN_PIECE_BYTES if is_lean else PIECE_BYTES
         while outbox and size_bytes < piece_bytes:
             chunk = outbox[0]
             if isinstance(chunk, FileSlice):

@@ -301,8 +301,11 @@ class Nemesis:
         one = found[fault.salt % len(found)]
         path, partition = one.path, one.partition
         if fault.blow is Blow.FLIP_LOG:
-            unopened = not process.has_open(partition)
-            self._mark(fault, path, (partition.topic, partition.partition), unopened=unopened)
+            leader = process.leader_of(partition)
+            self._mark(fault, path, (partition.topic, partition.partition), unopened=leader is None)
+            if leader is not None:
+                # What was tested may be served for longer than a world lasts.
+                leader.log.tested.clear()
         process.damaged.add(partition)
         process.seen.add(f"flipped in a{path[path.rindex('.') :]}")
         one.disk.flip(path, _bit_in_front(one.disk, path, fault))

@@ -671,12 +671,13 @@ class Process:
             leader.log_dir == log_dir and leader.error is not ErrorCode.KAFKA_STORAGE_ERROR
         )
 
-    def has_open(self, partition: TopicPartition) -> bool:
-        """Whether there is a process that has opened the partition's log."""
+    def leader_of(self, partition: TopicPartition) -> Leader | None:
+        """Where there is a process that has opened the partition's log."""
         hosted = None if self.node is None else self.node.replicas.topic(partition.topic)
         if hosted is None or partition.partition >= len(hosted.leaders):
-            return False
-        return isinstance(hosted.leaders[partition.partition], Leader)
+            return None
+        leader = hosted.leaders[partition.partition]
+        return leader if isinstance(leader, Leader) else None
 
     def _write_whole(self, life: int, log_dir: LogDir, path: str, data: bytes, turn: int) -> None:
         if life != self.life:

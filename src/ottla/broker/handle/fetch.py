@@ -24,7 +24,7 @@ from ottla.core.quota.quotas import Quotas
 from ottla.core.replica.fetch_session import Asked, Interest, Sessions, rotate
 from ottla.core.replica.heads import Heads
 from ottla.core.replica.leader import CONSUMER, Leader
-from ottla.core.replica.old_reader import MAGIC_2_SINCE, OldReader, Read
+from ottla.core.replica.old_reader import MAGIC_2_SINCE, OldReader
 from ottla.core.replica.table import ReplicaTable
 from ottla.core.waiting import WaitList
 from ottla.errors import ErrorCode
@@ -91,7 +91,7 @@ class HandleFetch:
         fetch = AwaitingBytes(
             self, call, asked, request, replica_id, self._bytes_max(call, request)
         )
-        rows, size_bytes, urgent = fetch.read()
+        rows, size_bytes, urgent = fetch.read(now_ms)
         if (
             urgent
             or size_bytes >= fetch.min_bytes
@@ -204,12 +204,12 @@ class AwaitingBytes:
         return self.expire(now_ms)
 
     def expire(self, now_ms: int) -> list[Effect]:
-        rows, _, _ = self.read()
+        rows, _, _ = self.read(now_ms)
         return self.answer(now_ms, rows)
 
     # --- reading ----------------------------------------------------------------------------------
 
-    def read(self) -> tuple[list[Row], int, bool]:
+    def read(self, now_ms: int) -> tuple[list[Row], int, bool]:
         """What is to be told, how many bytes of records that is, and whether it can't wait.
 
         A client before Kafka 0.11 has no way to ask for another order each time; its answers are
@@ -217,16 +217,16 @@ class AwaitingBytes:
         """
         interests = self._asked.interests()
         if self.call.version >= MAGIC_2_SINCE:
-            return self._read(interests, None)
+            return self._read(now_ms, interests, None)
         turn = self.call.correlation_id % max(1, len(interests))
         ordered = list(interests)
         rows, size_bytes, urgent = self._read(
-            [*ordered[turn:], *ordered[:turn]], OldReader(self.call.version)
+            now_ms, [*ordered[turn:], *ordered[:turn]], OldReader(self.call.version)
         )
         return [*rows[len(rows) - turn :], *rows[: len(rows) - turn]], size_bytes, urgent
 
     def _read(
-        self, interests: Collection[Interest], old: OldReader | None
+        self, now_ms: int, interests: Collection[Interest], old: OldReader | None
     ) -> tuple[list[Row], int, bool]:
         """As `read`, in this order. In a session nothing is told of a partition that is as the client
         knows it; most are, so that is decided first, on a few numbers. Whole on purpose: a call per
@@ -272,14 +272,19 @@ class AwaitingBytes:
             records = None
             if offset < end and (first or left_bytes > 0):
                 size_bytes_max = min(interest.max_bytes, left_bytes)
-                read: Read = leader.slice if old is None else old.of(leader)
-                found = read(offset, end, size_bytes_max, at_least_one=first)
+                found: Payload | ErrorCode | None
+                if old is None:
+                    found = leader.slice(
+                        offset, end, size_bytes_max, at_least_one=first, now_ms=now_ms
+                    )
+                else:
+                    found = old.read(leader, offset, end, size_bytes_max, at_least_one=first)
                 if isinstance(found, ErrorCode):
                     rows.append((interest, self._failed(interest, found)))
                     urgent = True
                     continue
                 records = found
-                if isinstance(found, FileSlice):
+                if isinstance(found, FileSlice) and found.head:
                     self._handler.heads.keep(found)
             if known and not records:
                 continue

@@ -38,6 +38,7 @@ from ottla.core.log.segment import (
 )
 from ottla.core.log.snapshot import SNAPSHOT, restore, snapshot_offsets
 from ottla.core.log.sound import Inspection, Sound, is_sound
+from ottla.core.log.tested import Stretches
 from ottla.core.log.unsynced import Unsynced
 from ottla.core.port import Disk, File, FileSlice
 from ottla.errors import ErrorCode, LocalProtocolError, RemoteProtocolError
@@ -100,6 +101,7 @@ class Log:
         "flushed_offset",
         "producers",
         "start_offset",
+        "tested",
     )
 
     def __init__(
@@ -130,6 +132,7 @@ class Log:
         self.cleaned_offset: int | None = None
         """Everything before it was compacted; None: nothing ever was."""
         self._resumes: dict[int, tuple[int, int]] = {}  # offset -> (base offset, position)
+        self.tested: Stretches = Stretches()
         self._deleted: list[tuple[int | None, str]] = []  # (due, path); None: not yet decided
         # Without a clean stop, the indexes of a segment that ends just there may not be on the disk.
         known_offset = flushed_offset - 1 if names_changed else flushed_offset
@@ -280,7 +283,9 @@ class Log:
             self.producers.appended(header, base_offset, last_offset, max_ms)
         if probe.MUTANTS and probe.mutant("M37-end-before-write"):
             self.end_offset = last_offset + 1
+        position = segment.size_bytes
         segment.append(chunks, size_bytes, last_offset, max_ms)
+        self.tested.add(segment.base_offset, position, position + size_bytes, now_ms)
         self.end_offset = last_offset + 1
         if has_producer:
             self.producers.appended(header, base_offset, last_offset, max_ms)
@@ -413,13 +418,20 @@ class Log:
     # Reading
 
     def slice(
-        self, start: int, end: int, size_bytes_max: int, *, at_least_one: bool
+        self,
+        start: int,
+        end: int,
+        size_bytes_max: int,
+        *,
+        at_least_one: bool,
+        now_ms: int | None = None,
     ) -> FileSlice | None:
         """Whole batches of one segment, from the one that holds `start`, none of them ends behind
         `end` (exclusive). None: there is nothing, or nothing that small.
 
         `at_least_one`: the first batch even when it is larger than `size_bytes_max` (KIP-74). An
         answer that is cut short ends at an index entry where it can: the next one begins there.
+        `now_ms`: what was tested a moment ago is not tested again; None: everything is.
         """
         end = min(end, self.end_offset)
         if start >= end:
@@ -437,15 +449,15 @@ class Log:
         if start < self._bases[at]:
             self._check_end(at - 1)
         try:
-            return self._slice_from(at, position, start, end, size_bytes_max, at_least_one)
+            return self._slice_from(at, position, start, end, size_bytes_max, at_least_one, now_ms)
         except CorruptSegment:
-            self._resumes.clear()
+            self._forget_places()
             behind = self._segments[at].sound_holder(start, -1)
             if behind == position:  # or so it claims
                 behind = self._segments[at].sound_holder(start, position)
             if behind is None:
                 raise
-            return self._slice_from(at, behind, start, end, size_bytes_max, at_least_one)
+            return self._slice_from(at, behind, start, end, size_bytes_max, at_least_one, None)
 
     def _slice_from(
         self,
@@ -455,6 +467,7 @@ class Log:
         end: int,
         size_bytes_max: int,
         at_least_one: bool,
+        now_ms: int | None,
     ) -> FileSlice | None:
         segment = self._segments[at]
         limit = segment.size_bytes
@@ -474,6 +487,9 @@ class Log:
             limit = segment.batch_start_at_most(position, target)
             if limit == position:
                 limit = segment.whole_until(position, target)
+        base_offset = segment.base_offset
+        if now_ms is not None and self._is_sound_still(at, start, position, limit, now_ms):
+            return FileSlice(segment.file, position, limit - position)
         sound = self._inspected(at, position, start, limit)
         if sound.limit <= position and is_cut and at_least_one:
             found = segment.find_from(position, start)
@@ -481,8 +497,29 @@ class Log:
                 sound = self._inspected(at, position, start, position + found.size_bytes)
         if sound.limit <= position or sound.next_offset > end:
             return None
-        self._remember(sound.next_offset, segment.base_offset, sound.limit)
+        self._remember(sound.next_offset, base_offset, sound.limit)
+        if now_ms is not None:
+            self.tested.add(base_offset, position, sound.limit, now_ms)
         return FileSlice(segment.file, position, sound.limit - position, sound.head)
+
+    def _is_sound_still(self, at: int, start: int, position: int, limit: int, now_ms: int) -> bool:
+        """Was what is about to be served tested a moment ago? Not that this is what was asked for: damage
+        in front of it may have led here, and where a gap seems to be, more has to be looked at. And an
+        index that lies may say `limit`: what is there then reads as no offset that could follow.
+        """
+        segment = self._segments[at]
+        base_offset = segment.base_offset
+        if limit <= position or not self.tested.holds(base_offset, position, limit, now_ms):
+            return False
+        if not 0 <= segment.base_offset_at(position) <= start:
+            return False
+        following = end_offset = self._end_of_segment(at)
+        if limit < segment.size_bytes:
+            following = segment.base_offset_at(limit)
+            if not start < following <= end_offset:
+                return False
+        self._remember(following, base_offset, limit)
+        return True
 
     def _inspected(self, at: int, position: int, start: int, limit: int) -> Sound:
         """How far what is about to be served is what was appended. CorruptSegment: not at all."""
@@ -535,6 +572,11 @@ class Log:
         if len(resumes) >= _RESUMES_MAX and offset not in resumes:
             del resumes[next(iter(resumes))]
         resumes[offset] = (base_offset, position)
+
+    def _forget_places(self) -> None:
+        """Segments are others, or have other bytes, than they had."""
+        self._resumes.clear()
+        self.tested.clear()
 
     def _end_of_segment(self, at: int) -> int:
         return self._bases[at + 1] if at + 1 < len(self._bases) else self.end_offset
@@ -623,7 +665,7 @@ class Log:
             offset_max=end_offset,
             rebuild_aborted=False,
         )
-        self._resumes.clear()
+        self._forget_places()
         if not (probe.MUTANTS and probe.mutant("M17-producers-of-truncated")):
             self.producers = producers
         while self._segments[-1].base_offset > end_offset:
@@ -658,7 +700,7 @@ class Log:
         )
         segment.create_files()
         self._unsynced.names_changed = True
-        self._resumes.clear()
+        self._forget_places()
         self.producers = ProducerState(offset)
         self._segments.insert(0, segment)
         self._bases.insert(0, offset)
@@ -745,7 +787,7 @@ class Log:
         cleaned.end_names_with("")
         self._segments[at : at + len(olds)] = [cleaned]
         self._bases[at : at + len(olds)] = [cleaned.base_offset]
-        self._resumes.clear()
+        self._forget_places()
         # Its names may not be on the disk: until they are, recovery has to look at it.
         self._unsynced.segments.append(cleaned)
         self._unsynced.names_changed = True
@@ -760,7 +802,7 @@ class Log:
         del self._bases[at]
         if at == len(self._segments):
             self.end_offset = min(self.end_offset, segment.base_offset)
-        self._resumes.clear()
+        self._forget_places()
         self._unsynced.forget(segment)
         self._unsynced.forget_path(segment.path(".txnindex"))
         self._deleted.extend((due_ms, path) for path in segment.retire_indexes())

@@ -531,6 +531,13 @@ class Segment:
             return position
         return max(position, self.offsets.batch_start_at_most(limit))
 
+    def base_offset_at(self, position: int) -> int:
+        """What the batch at `position` begins with; -1: it is older than magic 2, and does not say."""
+        front = self.file.read(position, MAGIC_AT + 1)
+        if len(front) <= MAGIC_AT or front[MAGIC_AT] != 2:
+            return -1
+        return int.from_bytes(front[:8], "big", signed=True)
+
     def whole_until(self, position: int, limit: int) -> int:
         """The end of the last batch that ends at or before `limit`, scanning from `position`."""
         file = self.file

@@ -1,8 +1,8 @@
 """Are these still the bytes that were appended? Asked of every stretch of a segment that is served.
 
 Disks and memory flip bits, and not all clients look at checksums. So every batch's checksum is
-tested each time before it is handed out. What stands before the checksummed part is held against
-what is known otherwise: the length by the checksum itself, the leader epoch by the epoch history,
+tested before it is handed out, unless that was done a moment ago. What stands before the checksummed
+part is held against what is known otherwise: the length by the checksum itself, the leader epoch by the epoch history,
 the base offset by the batches around it. In a log without gaps a changed base offset overlaps a
 neighbor on one side and leaves a gap on the other; so neighbors must not overlap, and where there is
 a gap (compaction leaves some) the batches before it are looked at as well.
@@ -10,7 +10,8 @@ a gap (compaction leaves some) the batches before it are looked at as well.
 The price: most of a microsecond a batch and a tenth of a millisecond a mebibyte; one answer
 therefore holds a bounded number of batches. Batches of magic 0 and 1 have a checksum of their own.
 
-Elsewhere: what a client is told of damage, the replica's leader; whole directories, `scrub.py`.
+Elsewhere: what need not be tested, `tested.py`; what a client is told of damage, the replica's leader;
+whole directories, `scrub.py`.
 """
 
 from struct import Struct

@@ -154,11 +154,19 @@ class Leader:
         return appended
 
     def slice(
-        self, start: int, end: int, size_bytes_max: int, *, at_least_one: bool
+        self,
+        start: int,
+        end: int,
+        size_bytes_max: int,
+        *,
+        at_least_one: bool,
+        now_ms: int | None = None,
     ) -> FileSlice | ErrorCode | None:
         """`Log.slice`, or why the disk does not give it."""
         try:
-            return self.log.slice(start, end, size_bytes_max, at_least_one=at_least_one)
+            return self.log.slice(
+                start, end, size_bytes_max, at_least_one=at_least_one, now_ms=now_ms
+            )
         except OSError as error:
             return self.unreadable(error)
 

@@ -13,8 +13,7 @@ Source: Apache Kafka 3.9, the last that served them. Elsewhere: the formats, `re
 """
 
 from collections.abc import Iterator
-from functools import partial
-from typing import Final, Protocol, final
+from typing import Final, final
 
 from ottla.core.log.corrupt import CorruptSegment
 from ottla.core.replica.leader import Leader
@@ -24,7 +23,6 @@ from ottla.record.batch import Batch
 from ottla.record.compress import ZSTD
 from ottla.record.down_convert import message_set_of_untrusted
 from ottla.record.legacy import any_batches_untrusted
-from ottla.types import Payload
 
 MAGIC_2_SINCE: Final = 4
 """Fetch from this version on carries batches as they are."""
@@ -33,14 +31,6 @@ _LIMIT_MAY_BE_PASSED_SINCE: Final = 3
 
 _SOURCE_BYTES_MIN: Final = 64 * 1024
 """Looked at together, however little is asked for: markers are passed by hundreds."""
-
-
-class Read(Protocol):
-    """`Leader.slice`, or what stands for it."""
-
-    def __call__(
-        self, start: int, end: int, size_bytes_max: int, *, at_least_one: bool
-    ) -> Payload | ErrorCode | None: ...
 
 
 @final
@@ -54,10 +44,6 @@ class OldReader:
         self._magic = 1 if version >= _MAGIC_1_SINCE else 0
         self._cuts = version < _LIMIT_MAY_BE_PASSED_SINCE
         self._left_bytes = CONVERTED_BYTES_MAX
-
-    def of(self, leader: Leader) -> "Read":
-        """Reads that partition as `Leader.slice` does."""
-        return partial(self.read, leader)
 
     def read(
         self, leader: Leader, start: int, end: int, size_bytes_max: int, *, at_least_one: bool

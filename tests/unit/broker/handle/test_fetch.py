@@ -10,6 +10,7 @@ from ottla.broker.handle.fetch import HandleFetch
 from ottla.core.effect import Effect
 from ottla.core.log.log import Log
 from ottla.core.log.segment import Segment
+from ottla.core.log.tested import FOR_MS
 from ottla.core.port import FileSlice
 from ottla.core.replica.fetch_session import TOPIC_IDS_SINCE
 from ottla.core.replica.heads import Heads
@@ -242,6 +243,7 @@ def test_a_changed_batch_is_not_served_and_costs_no_other(
     data = bytearray(house.disk.files()[path])
     data[len(data) // 2] ^= 1
     house.disk._contents[path].data[:] = data
+    house.now_ms += FOR_MS
     before = told(ask(house, {("t", 0): 0, ("u", 0): 0}))
     assert [offsets(row) for row in before.values()] == [[0], [0, 1, 2]]
     for _ in range(5):

@@ -6,7 +6,9 @@ import pytest
 
 from ottla.core.log.corrupt import CorruptSegment
 from ottla.core.log.log import Log, Shutdown
+from ottla.core.log.segment import Segment
 from ottla.core.log.sound import BATCHES_MAX
+from ottla.core.log.tested import FOR_MS
 from ottla.core.port import File, FileSlice
 from ottla.record.batch import batches_untrusted, header_untrusted
 from tests.unit.core.log.building import (
@@ -54,20 +56,25 @@ def judge(log: Log, whole: list[bytes], damaged: int | None) -> int:
     `damaged`: the batch that may be refused, and must not be served.
     """
     refused = 0
-    for number, expected in enumerate(whole):
-        header = header_untrusted(expected)
-        for start in {header.base_offset, header.last_offset}:
-            try:
-                piece = log.slice(start, log.end_offset, 3_000, at_least_one=True)
-            except CorruptSegment:
-                refused += number != damaged
-                continue
-            if piece is None:
-                assert number == damaged == len(whole) - 1, f"offset {start} is gone"
-                continue
-            served = [bytes(batch.data or b"") for batch in batches_untrusted(piece.read())]
-            assert served == whole[number : number + len(served)], f"from offset {start}"
-            assert damaged is None or not number <= damaged < number + len(served)
+    for _ in range(2):  # all is tested; then what was sound is not again
+        refused = 0
+        for number, expected in enumerate(whole):
+            header = header_untrusted(expected)
+            for start in {header.base_offset, header.last_offset}:
+                try:
+                    piece = log.slice(
+                        start, log.end_offset, 3_000, at_least_one=True, now_ms=NOW_MS
+                    )
+                except CorruptSegment:
+                    refused += number != damaged
+                    continue
+                if piece is None:
+                    assert number == damaged == len(whole) - 1, f"offset {start} is gone"
+                    continue
+                served = [bytes(batch.data or b"") for batch in batches_untrusted(piece.read())]
+                assert served == whole[number : number + len(served)], f"from offset {start}"
+                assert sum(map(len, served)) == len(piece), f"from offset {start}"
+                assert damaged is None or not number <= damaged < number + len(served)
     return refused
 
 
@@ -100,6 +107,65 @@ def test_a_slice_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert piece.position == first.size_bytes
     assert [position for position, _ in reads if position == piece.position] == [piece.position]
     assert piece.size_bytes < max(size for _, size in reads) < piece.size_bytes + 61
+
+
+def test_what_was_tested_or_written_a_moment_ago_is_not_tested_again() -> None:
+    disk, log = written(20)
+    path, whole = segments_of(disk)[-1], contents(log)
+    now_ms = NOW_MS
+    for _ in range(3):
+        piece = log.slice(0, log.end_offset, 3_000, at_least_one=True, now_ms=now_ms)
+        assert piece is not None
+        served = list(batches_untrusted(piece.read()))
+        again = log.slice(0, log.end_offset, 3_000, at_least_one=True, now_ms=now_ms + FOR_MS - 1)
+        assert again is not None
+        assert not again.head
+        assert [one.data for one in batches_untrusted(again.read())] == [one.data for one in served]
+        now_ms += FOR_MS
+    flip(disk, path, 40, 1)
+    piece = log.slice(0, log.end_offset, 3_000, at_least_one=True, now_ms=now_ms - 1)
+    assert piece is not None
+    assert piece.read()[: len(whole[0])] != whole[0]  # it was sound so short a time ago
+    for late_ms in (None, now_ms):
+        with pytest.raises(CorruptSegment):
+            log.slice(0, log.end_offset, 3_000, at_least_one=True, now_ms=late_ms)
+
+
+def test_other_bytes_are_tested_anew() -> None:
+    disk, log = written(20)
+    log.slice(0, log.end_offset, 3_000, at_least_one=True, now_ms=NOW_MS)
+    log.truncate_to(10)
+    flip(disk, segments_of(disk)[0], 40, 1)
+    with pytest.raises(CorruptSegment):
+        log.slice(0, log.end_offset, 3_000, at_least_one=True, now_ms=NOW_MS)
+
+
+def test_answers_follow_each_other_though_nothing_is_tested(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each tells where the next one begins: who goes on is not searched for."""
+    log = open_log(MemoryDisk(NOW_MS))
+    for at in range(60):
+        append(log, batch_bytes((NOW_MS,) * (1 + at % 3), value=b"v" * 300))
+    for _ in range(2):
+        offset, sizes = 0, []
+        while offset < log.end_offset:
+            piece = log.slice(offset, log.end_offset, 3_000, at_least_one=True, now_ms=NOW_MS)
+            assert piece is not None
+            sizes.append(len(piece))
+            offset, _ = following(piece)
+            monkeypatch.setattr(Segment, "find", not_to_be_called)
+        monkeypatch.undo()
+    assert sum(sizes) == log.size_bytes
+    assert len(sizes) < 60
+
+
+def not_to_be_called(segment: Segment, offset: int) -> None:
+    raise AssertionError(f"offset {offset} is searched for")
+
+
+def flip(disk: MemoryDisk, path: str, at: int, bit: int) -> None:
+    disk._contents[path].data[at] ^= 1 << bit
 
 
 def following(piece: FileSlice) -> tuple[int, int]:
@@ -161,6 +227,7 @@ def test_a_bit_that_flips_under_a_running_log_is_seen() -> None:
     for at, bit in flips(len(disk.files()[path]), 60, seed=9):
         content = disk._contents[path].data
         content[at] ^= 1 << bit
+        log.tested.clear()  # it was a moment ago
         assert judge(log, whole, batch_at_live(log, whole, path, at)) == 0
         content[at] ^= 1 << bit
     assert judge(log, whole, None) == 0
@@ -186,6 +253,22 @@ def test_a_flipped_bit_of_an_index_costs_nothing(suffix: str) -> None:
             for bit in (0, 3, 7):
                 log = open_log(flipped(disk, path, at, bit), settings=INDEXED, recovery_point=120)
                 assert judge(log, whole, None) == 0, f"{path} byte {at} bit {bit}"
+
+
+def test_an_index_that_lies_ends_no_answer_inside_a_batch() -> None:
+    """Where it points to looks like a batch: all bytes there are 2, as is the magic."""
+    disk = MemoryDisk(NOW_MS)
+    log = open_log(disk, settings=INDEXED)
+    for _ in range(60):
+        append(log, batch_bytes(value=b"\2" * 350))
+    whole = contents(log)
+    log.close(NOW_MS)
+    (path, *_) = [path for path in disk.files() if path.endswith(".index")]
+    for at in range(4, len(disk.files()[path]), 8):
+        for bit in range(16):
+            twin = flipped(disk, path, at + 2 + bit // 8, bit % 8)
+            log = open_log(twin, settings=INDEXED, recovery_point=60)
+            assert judge(log, whole, None) == 0, f"byte {at} bit {bit}"
 
 
 def test_a_flipped_bit_of_an_index_misleads_no_look_up_by_time() -> None:
