@@ -86,6 +86,7 @@ MUTANTS: Final[dict[str, str]] = {
     "M39-sealed-unsynced": "a sealed segment's files do not hold the recovery point back",
     "M39-unmapped-goes": "what the map of keys had no room for goes as if it were old",
     "M40-checksum-not-tested": "recovery does not test checksums",
+    "M40-served-untested": "whatever is served passes for tested a moment ago",
     "M41-any-offset-appended": "batches that carry their offsets are appended whatever these are",
     "M60-flush-of-predecessor": "a deleted topic's flush counts for the topic made anew",
     "M60-name-for-id": "a fetch by the id of a deleted topic is served from its successor",

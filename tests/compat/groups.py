@@ -251,7 +251,8 @@ def static_member(client: Client, driver: Driver, world: World) -> str | None:
 
 def mixed(drivers: list[Driver], world: World, strategy: str) -> str | None:
     """One group whose members are of different clients, which share an assignor."""
-    note = three(f"mixed-{strategy}-{drivers[-1].name}", drivers, world, strategy)
+    names = "-".join(driver.name for driver in drivers)
+    note = three(f"mixed-{strategy}-{names}", drivers, world, strategy)
     return f"{', '.join(driver.name for driver in drivers)}: {note}"
 
 

@@ -11,6 +11,8 @@ Elsewhere: the tests, `sound.py`.
 
 from typing import Final, final
 
+from ottla import probe
+
 FOR_MS: Final = 10_000
 """So old a test may be, milliseconds."""
 
@@ -41,6 +43,8 @@ class Stretches:
 
     def holds(self, base_offset: int, begin: int, end: int, now_ms: int) -> bool:
         """Were bytes `begin`..`end` of the segment at `base_offset` sound a moment ago?"""
+        if probe.MUTANTS and probe.mutant("M40-served-untested"):
+            return True
         for one in self._stretches:
             if one.base_offset == base_offset and one.begin <= begin and end <= one.end:
                 return now_ms - one.since_ms < FOR_MS
