@@ -100,7 +100,7 @@ def _clients() -> Iterator[Asked]:
     for size in ("100 B", "1,000 B"):
         for mode in ("produce", "consume"):
             figure = f"{mode}, {size}: CPU per record"
-            for of in ("ottla", "compiled"):
+            for of in ("ottla", "compiled", "batches", "batches_compiled"):
                 yield Asked(
                     question="clients", figure=figure, must=1, aim=0.7, peer="confluent", of=of
                 )

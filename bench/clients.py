@@ -41,6 +41,9 @@ def ways(produce: str, consume: str) -> dict[str, str]:
 
 
 _OURS: Final = Client("Ottla's client", "ours", ways("ours, send", "ours, poll"))
+_BATCHES: Final = Client(
+    "Ottla's client, batches", "ours", ways("ours, send_batch of 1,000", "ours, poll_batches")
+)
 _DROP_IN: Final = Client(
     "ottla.kafka", "ours_kafka", ways("ours, ottla.kafka", "ours, ottla.kafka, poll")
 )
@@ -54,6 +57,10 @@ CLIENTS: Final = {
         "confluent",
         ways("confluent-kafka", "confluent-kafka, consume(500)"),
         "confluent-kafka",
+    ),
+    "batches": _BATCHES,
+    "batches_compiled": _BATCHES._replace(
+        title="Ottla's client, batches, compiled", python=compiled_python
     ),
     "drop_in": _DROP_IN,
     "drop_in_compiled": _DROP_IN._replace(title="ottla.kafka, compiled", python=compiled_python),
@@ -106,10 +113,11 @@ QUESTION: Final = Question(
     name="clients",
     title="Clients: what a record costs",
     how=(
-        "CPU of the client's process, all its threads, per record, each client with `ottla serve`, a record "
-        "at a time: acks=all, batches of 64 KiB, 5 ms of linger, three partitions, no keys; the best of "
-        "four turns after one to warm up. Ottla's client by `send` and `poll`, confluent-kafka by `produce` "
-        "without callbacks and by `consume(500)`, aiokafka by `getmany`."
+        "CPU of the client's process, all its threads, per record, each client with `ottla serve`, "
+        "acks=all, batches of 64 KiB, 5 ms of linger, three partitions, no keys; the best of four turns "
+        "after one to warm up. Ottla's client by `send` and `poll`, and by `send_batch` of 1,000 and "
+        "`poll_batches`, of which the values are taken; confluent-kafka by `produce` without callbacks and "
+        "by `consume(500)`, aiokafka by `getmany`."
     ),
     figures=tuple(
         Figure(name=named(mode, size), unit="µs") for mode, size in product(MODES, SIZES)
