@@ -18,7 +18,9 @@ HERE: Final = Path(__file__).resolve().parent
 RESULTS: Final = HERE / "results"
 PAGE: Final = HERE.parent / "BENCHMARKS.md"
 OURS: Final = "ottla"
-SELVES: Final = (OURS, "compiled", "drop_in", "drop_in_compiled")
+SELVES: Final = (
+    OURS, "compiled", "batches", "batches_compiled", "drop_in", "drop_in_compiled",
+)  # fmt: skip
 """Who is not held against Ottla, being it."""
 # Every question there is, in the order in which a reader wants them.
 ORDER: Final = (

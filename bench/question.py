@@ -157,7 +157,8 @@ def report(result: dict[str, object]) -> Iterator[str]:
     """A table for the terminal: medians, and how many times Apache Kafka's ours is."""
     peers: dict[str, dict[str, list[Answer]]] = result["peers"]  # type: ignore[assignment]
     yield f"{result['title']}"
-    yield " " * 44 + "".join(f"{name:>12}" for name in peers) + "   ours/each"
+    widths = {peer: max(12, len(peer) + 2) for peer in peers}
+    yield " " * 44 + "".join(f"{peer:>{width}}" for peer, width in widths.items()) + "   ours/each"
     for figure in result["figures"]:  # type: ignore[attr-defined]
         name = figure["name"]
         values = {
@@ -166,7 +167,8 @@ def report(result: dict[str, object]) -> Iterator[str]:
             if rows.get("rounds") and name in rows["rounds"][0]
         }
         cells = "".join(
-            f"{values[peer]:>12,.2f}" if peer in values else f"{'-':>12}" for peer in peers
+            f"{f'{values[peer]:,.2f}' if peer in values else '-':>{width}}"
+            for peer, width in widths.items()
         )
         ratios = " ".join(
             f"{peer} {values['ottla'] / value:.2f}"
