@@ -52,9 +52,8 @@ def survey_untrusted(data: Bytes, count: int) -> Survey:
         raise RemoteProtocolError(f"{count} records; at least 1 is expected")
     if len(data) >= count * _LARGE_BYTES_MEAN:
         return _where_they_lie(data, count)
-    data = bytes(data)
     if count < _UNIFORM_MIN:
-        return _one_by_one(data, 0, 0, count)
+        return _one_by_one(bytes(data), 0, 0, count)
     at = index = 0
     survey = Survey(_BEYOND, -_BEYOND, 0, False)
     while count - index >= _UNIFORM_MIN and index < _DELTAS_2_END:
@@ -66,7 +65,7 @@ def survey_untrusted(data: Bytes, count: int) -> Survey:
         survey = _joined(survey, run.survey)
         at, index = run.end, run_end
     if index < count:
-        survey = _joined(survey, _one_by_one(data, at, index, count))
+        survey = _joined(survey, _one_by_one(bytes(data), at, index, count))
     elif at != len(data):
         raise _bytes_behind(data, at, count)
     return survey
@@ -104,7 +103,7 @@ def _out_of_order(index: int, count: int) -> RemoteProtocolError:
     )
 
 
-def _bytes_behind(data: bytes, at: int, count: int) -> RemoteProtocolError:
+def _bytes_behind(data: Bytes, at: int, count: int) -> RemoteProtocolError:
     return RemoteProtocolError(f"{len(data) - at:,} bytes follow the last of {count} records")
 
 
@@ -113,7 +112,7 @@ class _Run(NamedTuple):
     end: int
 
 
-def _uniform_run(data: bytes, at: int, index: int, run_end: int) -> _Run | None:
+def _uniform_run(data: Bytes, at: int, index: int, run_end: int) -> _Run | None:
     """Survey the records `index`..`run_end`-1 if all have the layout of the first, else None.
 
     Compared are: length, offset deltas, key length, value length, header count (none). A timestamp
@@ -147,11 +146,11 @@ def _uniform_run(data: bytes, at: int, index: int, run_end: int) -> _Run | None:
     if end > len(data):
         return None
     for place in constant:
-        column = data[at + place : end : stride]
+        column = bytes(data[at + place : end : stride])
         # Stripping what all should be equal to leaves nothing: cheaper than building a twin.
         if column.strip(column[:1]):
             return None
-    column = data[at + offset_at : end : stride]
+    column = bytes(data[at + offset_at : end : stride])
     if index < _DELTAS_1_END:
         if key_at - offset_at != 1 or column != _DELTAS_1[index:run_end]:
             return None
@@ -160,12 +159,13 @@ def _uniform_run(data: bytes, at: int, index: int, run_end: int) -> _Run | None:
         if (
             key_at - offset_at != 2
             or column != _DELTAS_2_LOW[start : start + count]
-            or data[at + offset_at + 1 : end : stride] != _DELTAS_2_HIGH[start : start + count]
+            or bytes(data[at + offset_at + 1 : end : stride])
+            != _DELTAS_2_HIGH[start : start + count]
         ):
             return None
     deltas = {(delta >> 1) ^ -(delta & 1): 0}
     if offset_at - time_at == 1:
-        column = data[at + time_at : end : stride]
+        column = bytes(data[at + time_at : end : stride])
         if column.strip(column[:1]):
             if not column.isascii():
                 return None
