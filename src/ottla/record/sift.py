@@ -1,6 +1,7 @@
 """Compaction's two questions to the records of a batch: which keys, and which records stay.
 
-Both go over the bytes once and make no object per record; what stays is copied as it is. Offsets and
+Both go over the bytes once and make no object per record, and where records are of one layout C cuts
+their keys out (`uniform.py`, a tenth of the time); what stays is copied as it is. Offsets and
 timestamps are relative to what the batch's header says, and compaction leaves that alone, so the
 bytes stay right. Only where a delete horizon takes the place of the base timestamp (KIP-534) are the
 timestamps written anew, by `rebased_untrusted`.
@@ -9,11 +10,15 @@ Elsewhere: what is done with the answers, `core/log/compaction.py`; the layout, 
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from ottla.errors import RemoteProtocolError
 from ottla.record.builder import varint
 from ottla.record.record import unsigned
+from ottla.record.uniform import fields, run_untrusted
+
+_UNIFORM_MIN: Final = 16
+"""Fewer records are read one by one faster than their columns are compared."""
 
 
 class Sifted(NamedTuple):
@@ -26,14 +31,34 @@ class Sifted(NamedTuple):
 
 
 def keys_untrusted(data: bytes, count: int, base_offset: int) -> tuple[list[bytes], list[int]]:
-    """Key and offset of every record that has a key, in order.
-
-    Hot, hence a plain loop over bytes.
-    """
+    """Key and offset of every record that has a key, in order."""
     keys: list[bytes] = []
     offsets: list[int] = []
+    at = index = 0
+    while count - index >= _UNIFORM_MIN:
+        run = run_untrusted(data, at, index, count)
+        if run is None or run.count < _UNIFORM_MIN:
+            break
+        end = at + run.stride * run.count
+        if run.key_size > 0:
+            rest = run.stride - run.key_at - run.key_size
+            form = f"{run.key_at}x{run.key_size}s{rest}x"
+            keys += fields(form, memoryview(data)[at:end], run.count)
+        elif run.key_size == 0:
+            keys += [b""] * run.count
+        if run.key_size >= 0:
+            offsets += range(base_offset + index, base_offset + index + run.count)
+        at = end
+        index += run.count
+    _one_by_one(data, at, count - index, base_offset, keys, offsets)
+    return keys, offsets
+
+
+def _one_by_one(
+    data: bytes, at: int, count: int, base_offset: int, keys: list[bytes], offsets: list[int]
+) -> None:
+    """Add those of the last `count` records, which begin at `at`. Hot, hence a plain loop."""
     add_key, add_offset = keys.append, offsets.append
-    at = 0
     try:
         for _ in range(count):
             size = data[at]
@@ -70,10 +95,9 @@ def keys_untrusted(data: bytes, count: int, base_offset: int) -> tuple[list[byte
                 add_offset(base_offset + (delta >> 1))
             at = end
     except IndexError as error:
-        raise RemoteProtocolError(f"one of {count:,} records is cut") from error
+        raise RemoteProtocolError(f"one of the last {count:,} records is cut") from error
     if at != len(data):
-        raise RemoteProtocolError(f"{count:,} records do not end where their batch does")
-    return keys, offsets
+        raise RemoteProtocolError("records do not end where their batch does")
 
 
 def sift_untrusted(

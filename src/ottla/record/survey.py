@@ -1,10 +1,8 @@
 """Are all records of a batch well formed, and what are their extremes? The Produce path's question.
 
-Two strategies give the same answer. Records of one layout (the same sizes: producers of
-measurements send such, and all benchmarks) are compared column by column: byte k of every record is
-one strided slice, which C compares at once, 0.03 µs per record. Whatever is not so uniform is
-parsed one by one, 0.6 µs per record in plain Python and 0.02 compiled. Huge records are walked
-without a copy.
+Two strategies give the same answer. Runs of records of one layout are compared column by column
+(`uniform.py`), 0.03 µs per record. Whatever is not so uniform is parsed one by one, 0.6 µs per record
+in plain Python and 0.02 compiled. Huge records are walked without a copy.
 
 Promises: records that are accepted here can be decoded by `record.py`, which reads the same layout.
 """
@@ -13,6 +11,7 @@ from typing import Final, NamedTuple
 
 from ottla.errors import RemoteProtocolError
 from ottla.record.record import Bytes, after_headers, unsigned, walk_untrusted
+from ottla.record.uniform import Run, run_untrusted
 
 _UNIFORM_MIN: Final = 32
 """Fewer records are parsed one by one faster than their columns are cut out."""
@@ -21,15 +20,9 @@ _LARGE_BYTES_MEAN: Final = 32 * 1024
 """Records this large are walked where they lie: smaller ones are cheaper to copy, because a loop
 over `bytes` is many times as fast as one over a view."""
 
+_TWO_BYTES: Final = 2
 _BEYOND: Final = 1 << 65
 """Larger than any timestamp delta."""
-
-# The zigzag varints of the offset deltas 0..63, and the two bytes of those of 64..8191, as columns.
-_DELTAS_1: Final = bytes(range(0, 128, 2))
-_DELTAS_2_LOW: Final = bytes(range(128, 256, 2)) * 127
-_DELTAS_2_HIGH: Final = b"".join(bytes([high]) * 64 for high in range(1, 128))
-_DELTAS_1_END: Final = 64
-_DELTAS_2_END: Final = 8192
 
 
 class Survey(NamedTuple):
@@ -56,16 +49,15 @@ def survey_untrusted(data: Bytes, count: int) -> Survey:
         return _one_by_one(bytes(data), 0, 0, count)
     at = index = 0
     survey = Survey(_BEYOND, -_BEYOND, 0, False)
-    while count - index >= _UNIFORM_MIN and index < _DELTAS_2_END:
-        # Deltas of two bytes begin at 64: a uniform batch is two runs.
-        run_end = min(count, _DELTAS_1_END if index < _DELTAS_1_END else _DELTAS_2_END)
-        run = _uniform_run(data, at, index, run_end)
-        if run is None:
+    while count - index >= _UNIFORM_MIN:
+        run = run_untrusted(data, at, index, count)
+        if run is None or run.count < _UNIFORM_MIN:
             break
-        survey = _joined(survey, run.survey)
-        at, index = run.end, run_end
+        survey = _joined(survey, _of_run(data, at, index, run))
+        at += run.stride * run.count
+        index += run.count
     if index < count:
-        survey = _joined(survey, _one_by_one(bytes(data), at, index, count))
+        survey = _joined(survey, _one_by_one(bytes(data[at:]), 0, index, count))
     elif at != len(data):
         raise _bytes_behind(data, at, count)
     return survey
@@ -107,74 +99,24 @@ def _bytes_behind(data: Bytes, at: int, count: int) -> RemoteProtocolError:
     return RemoteProtocolError(f"{len(data) - at:,} bytes follow the last of {count} records")
 
 
-class _Run(NamedTuple):
-    survey: Survey
-    end: int
-
-
-def _uniform_run(data: Bytes, at: int, index: int, run_end: int) -> _Run | None:
-    """Survey the records `index`..`run_end`-1 if all have the layout of the first, else None.
-
-    Compared are: length, offset deltas, key length, value length, header count (none). A timestamp
-    delta may vary within one byte. Left whole on purpose: it is one comparison, column by column.
-    """
-    try:
-        here = at
-        length, here = unsigned(data, here, 5)
-        stride = here - at + (length >> 1)
-        constant = list(range(here - at))
-        time_at = here + 1 - at
-        delta, here = unsigned(data, here + 1, 10)
-        if here - at > time_at + 1:
-            constant += range(time_at, here - at)
-        offset_at = here - at
-        offset, here = unsigned(data, here, 5)
-        key_at = here - at
-        key, here = unsigned(data, here, 5)
-        constant += range(key_at, here - at)
-        value_at = here - at + (0 if key & 1 else key >> 1)
-        value, here = unsigned(data, at + value_at, 5)
-        constant += range(value_at, here - at)
-        headers_at = here - at + (0 if value & 1 else value >> 1)
-        constant.append(headers_at)
-        if length & 1 or headers_at + 1 != stride or data[at + headers_at] or offset != 2 * index:
-            return None
-    except (IndexError, RemoteProtocolError):
-        return None  # to be said, with the record's index, by whoever looks at each
-    count = run_end - index
-    end = at + stride * count
-    if end > len(data):
-        return None
-    for place in constant:
-        column = bytes(data[at + place : end : stride])
-        # Stripping what all should be equal to leaves nothing: cheaper than building a twin.
+def _of_run(data: Bytes, at: int, index: int, run: Run) -> Survey:
+    """The run begins at `at`, with record `index`."""
+    first, _ = unsigned(data, at + run.time_at, 10)
+    places = {first: 0}  # of zigzags of timestamp deltas
+    end = at + run.stride * run.count
+    if run.time_size == 1:
+        column = bytes(data[at + run.time_at : end : run.stride])
         if column.strip(column[:1]):
-            return None
-    column = bytes(data[at + offset_at : end : stride])
-    if index < _DELTAS_1_END:
-        if key_at - offset_at != 1 or column != _DELTAS_1[index:run_end]:
-            return None
-    else:
-        start = index - _DELTAS_1_END
-        if (
-            key_at - offset_at != 2
-            or column != _DELTAS_2_LOW[start : start + count]
-            or bytes(data[at + offset_at + 1 : end : stride])
-            != _DELTAS_2_HIGH[start : start + count]
-        ):
-            return None
-    deltas = {(delta >> 1) ^ -(delta & 1): 0}
-    if offset_at - time_at == 1:
-        column = bytes(data[at + time_at : end : stride])
-        if column.strip(column[:1]):
-            if not column.isascii():
-                return None
-            deltas = {(byte >> 1) ^ -(byte & 1): column.index(byte) for byte in set(column)}
+            places = {byte: column.index(byte) for byte in set(column)}
+    elif run.time_size == _TWO_BYTES:
+        low = bytes(data[at + run.time_at : end : run.stride])
+        high = bytes(data[at + run.time_at + 1 : end : run.stride])
+        zigzags = [(more << 7) + byte - 128 for byte, more in zip(low, high, strict=True)]
+        # From the last to the first, which stays.
+        places = {zigzag: run.count - 1 - back for back, zigzag in enumerate(reversed(zigzags))}
+    deltas = {(zigzag >> 1) ^ -(zigzag & 1): place for zigzag, place in places.items()}
     largest = max(deltas)
-    return _Run(
-        Survey(min(deltas), largest, index + deltas[largest], key & 1 == 1),
-        end,
-    )
+    return Survey(min(deltas), largest, index + deltas[largest], run.key_size < 0)
 
 
 def _one_by_one(data: bytes, at: int, first: int, count: int) -> Survey:

@@ -1,0 +1,60 @@
+"""Compaction's quick look at keys sees what reading record by record sees."""
+
+import random
+
+import pytest
+
+from ottla.errors import RemoteProtocolError
+from ottla.record.batch import Batch
+from ottla.record.record import records_untrusted
+from ottla.record.sift import keys_untrusted
+from tests.unit.record.test_survey import SHAPES
+from tests.unit.record.written import raw_batch
+
+BASE = 1_000
+
+
+def naive(data: bytes, count: int) -> tuple[list[bytes], list[int]] | None:
+    """The same from the records themselves; None: refused."""
+    built = raw_batch([data], count=count, base_offset=BASE)
+    batch = Batch(built, 0)
+    batch.data = memoryview(built)
+    try:
+        keyed = [
+            (record.key, record.offset)
+            for record in records_untrusted(batch, limit=1 << 24)
+            if record.key is not None
+        ]
+    except RemoteProtocolError:
+        return None
+    return [key for key, _ in keyed], [offset for _, offset in keyed]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("count", [1, 2, 15, 16, 31, 32, 64, 65, 80, 81, 300])
+def test_the_keys_of_every_shape(shape: str, count: int) -> None:
+    data = b"".join(SHAPES[shape](index) for index in range(count))
+    assert keys_untrusted(data, count, BASE) == naive(data, count)
+
+
+def test_more_records_than_two_byte_deltas_reach() -> None:
+    count = 8_300
+    data = b"".join(SHAPES["clock advances far"](index) for index in range(count))
+    assert keys_untrusted(data, count, BASE) == naive(data, count)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_damaged_records_are_refused_or_have_the_keys_that_are_read(shape: str) -> None:
+    chance = random.Random(shape)
+    count = 80
+    whole = b"".join(SHAPES[shape](index) for index in range(count))
+    compared = 0
+    for _ in range(150):
+        data = bytearray(whole)
+        data[chance.randrange(min(len(data), 4_000))] = chance.randrange(256)
+        expected = naive(bytes(data), count)
+        # A checksum stands before it, so more may be accepted, and no broker lets negative deltas in.
+        if expected is not None and min(expected[1], default=BASE) >= BASE:
+            assert keys_untrusted(bytes(data), count, BASE) == expected
+            compared += 1
+    assert compared
