@@ -92,10 +92,9 @@ def run_untrusted(data: Bytes, at: int, index: int, count: int) -> Run | None:
         time_size = offset_at - time_at
         if time_size > _TWO_BYTES:
             constant += range(time_at, offset_at)
-        offset = data[here]
         here += 1
-        if offset > 0x7F:
-            offset, here = unsigned(data, here - 1, 5)
+        if data[here - 1] > 0x7F:
+            _, here = unsigned(data, here - 1, 5)
         key_at = here - at
         key = data[here]
         here += 1
@@ -113,8 +112,6 @@ def run_untrusted(data: Bytes, at: int, index: int, count: int) -> Run | None:
             return None
     except (IndexError, RemoteProtocolError):
         return None  # to be said, with the record's index, by whoever looks at each
-    if offset != 2 * index:
-        return None
     count = min(count - index, (len(data) - at) // stride)
     count = min(count, (_DELTAS_1_END if index < _DELTAS_1_END else _DELTAS_2_END) - index)
     for place in constant:

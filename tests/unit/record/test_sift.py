@@ -58,3 +58,10 @@ def test_damaged_records_are_refused_or_have_the_keys_that_are_read(shape: str) 
             assert keys_untrusted(bytes(data), count, BASE) == expected
             compared += 1
     assert compared
+
+
+@pytest.mark.parametrize("missing", [1, 2, 3, 4, 5, 6, 7, 8])
+def test_a_cut_record_is_refused(missing: int) -> None:
+    data = b"".join(SHAPES["uniform"](index) for index in range(60))
+    with pytest.raises(RemoteProtocolError):
+        keys_untrusted(data[:-missing], 60, BASE)

@@ -1,6 +1,7 @@
 """The quick survey of records says what reading them one by one says."""
 
 import random
+from collections.abc import Callable
 
 import pytest
 
@@ -35,6 +36,8 @@ def surveyed(data: bytes | memoryview, count: int) -> Survey | None:
 
 
 HEADERS = varint(1) + varint(1) + b"h" + varint(-1)
+LIKE_THE_OTHERS = raw_record(10, 1, key=b"\x02k\x28" + bytes(7), value=bytes(12))
+"""Byte for byte where theirs have sizes, but its timestamp has one byte and its key ten."""
 SHAPES = {
     "uniform": lambda i: raw_record(i),
     "uniform, null keys": lambda i: raw_record(i, key=None),
@@ -48,6 +51,9 @@ SHAPES = {
     "clock goes back": lambda i: raw_record(i, -i // 20),
     "clock advances far": lambda i: raw_record(i, i * 40),
     "clock jumps far": lambda i: raw_record(i, (1 << 62) + i),
+    "one clock stands": lambda i: (
+        raw_record(i, 100, value=bytes(20)) if i != 10 else LIKE_THE_OTHERS
+    ),
     "values vary": lambda i: raw_record(i, value=bytes(i % 90)),
     "keys vary": lambda i: raw_record(i, key=b"%d" % i),
     "one without key": lambda i: raw_record(i, key=None if i == 50 else b"k", value=b"vv"),
@@ -84,6 +90,20 @@ def test_bytes_behind_the_last_record_are_refused(count: int) -> None:
     assert surveyed(data, count) is not None
     assert surveyed(data + b"\x00", count) is None
     assert surveyed(data + raw_record(count), count) is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(lambda i: raw_record(i, length=-9), id="negative, of the right bytes"),
+        pytest.param(lambda i: raw_record(i, headers=b"\x00?"), id="too long"),
+    ],
+)
+def test_lengths_that_all_are_wrong_are_refused(body: Callable[[int], bytes]) -> None:
+    count = 60
+    data = b"".join(body(index) for index in range(count))
+    assert naive(data, count) is None
+    assert surveyed(data, count) is None
 
 
 @pytest.mark.parametrize("count", [0, -1])
