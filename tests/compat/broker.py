@@ -71,6 +71,9 @@ class Process:
             file.seek(self._log_start_bytes)
             return file.read().decode(errors="replace")
 
+    def is_running(self) -> bool:
+        return self._child.poll() is None
+
     def wait_until_logged(self, line: re.Pattern[str], seconds_max: float) -> None:
         deadline = time.monotonic() + seconds_max
         while not line.search(self.output()):

@@ -170,6 +170,11 @@ def java() -> Java:
     return _java("java", (HERE / "java" / "pom.xml").read_text(), "Drive.java")
 
 
+def applications() -> Path:
+    """The directory with the jars of Kafka Connect and of Kafka Streams' examples."""
+    return _jars("applications", (HERE / "java" / "applications.xml").read_text())
+
+
 def old_java(release: str) -> Java:
     """The client jar of an old release, and the driver of such compiled against it."""
     project = (HERE / "java" / "pom-old.xml").read_text().replace("RELEASE", release)

@@ -4,7 +4,7 @@
     tests/compat/run.py --against apache        Apache Kafka, to judge the harness itself
     tests/compat/run.py --against apache-2.1    the oldest that our client speaks with
     tests/compat/run.py --only kcat             one client (may be repeated; also: old, tools, files, tutorials,
-                                                secured, own-tools)
+                                                applications, secured, own-tools)
     tests/compat/run.py --bootstrap host:port   a broker somebody else runs; its files are not seen
 
 A cell is green, red, or `–` where the client has no such feature; each red one and each remark has
@@ -14,8 +14,9 @@ directory that is kept when something was red.
 
 The pieces: `clients.py` the roster, `drivers/` one program per client, `checks.py` and `groups.py` the
 capabilities, `old.py` clients before Kafka 0.11, `tools.py` Apache Kafka's command-line tools,
-`storage.py` the files on disk in both directions, `tutorials.py` what learners type, `secured.py` our
-client at Apache Kafka's TLS and SASL, `own_tools.py` and `own_data_tools.py` our tools beside Apache's.
+`storage.py` the files on disk in both directions, `tutorials.py` what learners type, `applications.py`
+Kafka Connect and Kafka Streams, `secured.py` our client at Apache Kafka's TLS and SASL, `own_tools.py`
+and `own_data_tools.py` our tools beside Apache's.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
+import applications
 import groups
 import old
 import own_data_tools
@@ -48,7 +50,7 @@ from install import CannotInstall, java, old_broker
 from segments import CODECS
 from table import Color, Outcome, Table
 
-PARTS: Final = ("old", "tools", "files", "tutorials", "secured", "own-tools")
+PARTS: Final = ("old", "tools", "files", "tutorials", "applications", "secured", "own-tools")
 OURS: Final = "ottla"
 OLD: Final = "apache-2.1"
 OLD_RELEASE: Final = "2.1.1"
@@ -98,6 +100,8 @@ def main() -> int:
         if "tutorials" in wanted and subject in ("ottla", "apache"):
             rows = functools.partial(tutorials.rows, subject, work)
             tables.append(check_parts(tutorials.TABLE, rows))
+        if "applications" in wanted and subject in ("ottla", "apache"):
+            tables.append(check_applications(subject, work / "applications"))
         if "secured" in wanted and subject == "ottla":
             tables.append(check_secured(work))
     except (NotStarted, CannotInstall) as problem:
@@ -253,6 +257,22 @@ def check_own_tools(kind: str, work: Path) -> list[Table]:
     finally:
         broker.stop()
     return tables
+
+
+def check_applications(kind: str, work: Path) -> Table:
+    work.mkdir()
+    overrides = {"group.initial.rebalance.delay.ms": "0", "offsets.topic.num.partitions": "5"}
+    broker = broker_maker(kind)(work / "data", work, overrides)
+    reference = REFERENCE.driver(work / "reference")
+    broker.start()
+    try:
+        reference.aim_at(broker.bootstrap)
+        world = World(reference, broker.data_dir, restart=restarting(broker))
+        rows = functools.partial(applications.rows, world, broker.bootstrap, work)
+        return check_parts(applications.TABLE, rows)
+    finally:
+        reference.close()
+        broker.stop()
 
 
 def check_secured(work: Path) -> Table:
