@@ -492,9 +492,11 @@ class Log:
             return FileSlice(segment.file, position, limit - position)
         sound = self._inspected(at, position, start, limit)
         if sound.limit <= position and is_cut and at_least_one:
+            # Where the batch here holds no such offset, or says so, more has to be looked at: damage
+            # has to be told, or its reader waits for ever.
             found = segment.find_from(position, start)
-            if found is not None and found.position == position:
-                sound = self._inspected(at, position, start, position + found.size_bytes)
+            whole = segment.size_bytes if found is None else found.position + found.size_bytes
+            sound = self._inspected(at, position, start, whole)
         if sound.limit <= position or sound.next_offset > end:
             return None
         self._remember(sound.next_offset, base_offset, sound.limit)

@@ -71,6 +71,11 @@ class OffsetIndex:
         offset, position = _ENTRY.unpack(self._entries.entry(slot))
         return self._base_offset + offset, position
 
+    @property
+    def last_offset(self) -> int:
+        """The last entry's offset, with which a batch at its position or behind it ends; -1: none."""
+        return self._last_offset
+
     def last_position(self) -> int:
         """Where a scan for the end of the segment may begin."""
         count = self._entries.count

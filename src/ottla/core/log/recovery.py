@@ -349,6 +349,7 @@ class Recovery:
         stays: what stands behind it was acknowledged.
         """
         tail = Tail(segment, is_contiguous=not self._is_compacted, first=first)
+        indexed = segment.offsets.last_offset if first > 0 else -1
         torn: CorruptSegment | None = None
         # Indexed only when it stays: a time index must not end with a batch that was cut.
         last: tuple[int, int, int, int] | None = None
@@ -357,11 +358,17 @@ class Recovery:
                 if last is not None:
                     segment.note(*last)
                 tail.add(position, entry)
+                if entry.next_offset - 1 == indexed:
+                    indexed = -1
                 last = position, entry.size_bytes, tail.end_offset - 1, largest_timestamp(entry)
         except CorruptSegment as error:
             if tail.last is None and first > 0:
                 raise
             torn = error
+        if indexed >= 0:
+            # No batch stands before these that would tell that an offset is wrong; the index does.
+            problem = f"no batch ends with offset {indexed}, which the index names last"
+            raise CorruptSegment(segment.path(), first, problem)
         if torn is None and tail.last is not None and not tail.last_is_sound():
             torn = CorruptSegment(segment.path(), tail.last[0], "the checksum is wrong")
             if first > 0:

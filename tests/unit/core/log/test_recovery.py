@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from ottla.core.log.corrupt import CorruptSegment
 from ottla.core.log.log import Log, Shutdown
 from ottla.record.batch import batches_untrusted
 from tests.unit.core.log.building import (
@@ -419,6 +420,39 @@ def test_a_run_of_batches_that_kafka_indexed_as_one_gets_no_second_entry() -> No
         assert piece is not None
         (batch,) = batches_untrusted(piece.read())
         assert batch.base_offset <= offset <= batch.last_offset
+
+
+@pytest.mark.parametrize("bit", [*range(8), 12, 20, 40, 63])
+@pytest.mark.parametrize("behind", [0, 1, 3])
+def test_a_flipped_offset_where_the_index_ends_moves_no_batch(bit: int, behind: int) -> None:
+    """After a kill nothing before the index's last entry is read, so what is told of the batch there
+    is the entry itself."""
+    disk, log = written(9, settings=SETTINGS._replace(index_interval_bytes=0))
+    whole = contents(log)
+    log.close(NOW_MS)
+    index = path_of_active(disk, ".index")
+    if behind:
+        disk.put(index, disk.files()[index][: -8 * behind])
+    _, position = struct.unpack(">ii", disk.files()[index][-8:])
+    path = path_of_active(disk)
+    data = bytearray(disk.files()[path])
+    data[position + 7 - bit // 8] ^= 1 << bit % 8
+    disk.put(path, bytes(data))
+    twin = open_log(disk, settings=SETTINGS, shutdown=Shutdown.KILLED)
+    assert twin.end_offset in (log.end_offset, log.end_offset - 2)  # a last one passes for torn
+    damaged = log.end_offset - 2 * (behind + 1)
+    for offset in [*range(twin.end_offset), *range(twin.end_offset)]:
+        try:
+            piece = twin.slice(offset, twin.end_offset, 1, at_least_one=True)
+        except CorruptSegment:
+            assert damaged <= offset < damaged + 2
+            continue
+        if piece is None:  # nothing stands behind that would tell that there must be something
+            assert damaged <= offset
+            assert not behind
+            continue
+        (batch,) = batches_untrusted(piece.read())
+        assert (batch.base_offset, batch.data) == (offset // 2 * 2, whole[offset // 2])
 
 
 @pytest.mark.parametrize("shutdown", Shutdown)
