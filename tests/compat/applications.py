@@ -1,17 +1,20 @@
-"""Kafka Connect and Kafka Streams, the applications that Apache Kafka comes with and its quickstart ends in.
+"""Kafka Connect, MirrorMaker and Kafka Streams, the applications that Apache Kafka comes with.
 
 Connect's workers keep all they know in compacted topics and share connectors by a group whose protocol is
 their own. Streams makes the topics it needs, deletes what it has read of them, and finds its state
 again in a changelog. Both ask more of a broker than other clients, and fail late and in logs, so here
 workers and instances are killed, the broker is too, and what counts is what comes out at the end.
 
-Exactly-once (both) and `group.protocol=streams` are not asked: brokers without transactions or that
+MirrorMaker is how one moves between clusters while they are used: from an Apache Kafka, and to one.
+
+Exactly-once (all) and `group.protocol=streams` are not asked: brokers without transactions or that
 group protocol refuse them.
 """
 
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 import urllib.request
 from base64 import b64decode
@@ -21,13 +24,16 @@ from pathlib import Path
 from typing import Any, Final
 
 import install
-from broker import STOP_SECONDS_MAX, Process, free_port
-from checks import World, Wrong, read_all
-from records import record
+from apache import ApacheKafka
+from broker import ROOT, STOP_SECONDS_MAX, Process, free_port
+from checks import World, Wrong, expect, placed, read_all
+from clients import REFERENCE
+from records import Record, as_written_by, awkward_records, record
 from tools import Row
 
 TABLE: Final = "Apache Kafka's applications"
 COLUMN: Final = "works"
+OTTLA: Final = str(ROOT / ".venv" / "bin" / "ottla")
 RESULT_SECONDS_MAX: Final = 90
 POLL_SECONDS: Final = 0.2
 WORDS: Final = ("all streams lead to kafka", "hello kafka streams", "join kafka summit")
@@ -35,6 +41,8 @@ STREAMS_DEMO: Final = "org.apache.kafka.streams.examples.wordcount.WordCountDemo
 COUNTS: Final = "streams-wordcount-output"
 # A member that was killed is missed after so long: the least that brokers take.
 SESSION: Final = {"session.timeout.ms": "6000", "heartbeat.interval.ms": "1000"}
+Side = tuple[World, str]
+"""A broker, as the reference client sees it, and its address."""
 
 
 class Applications:
@@ -50,6 +58,8 @@ class Applications:
         checks: dict[str, Callable[[], None]] = {
             "Kafka Connect: a worker, from file to file": self.connect_standalone,
             "Kafka Connect: two workers, one is killed": self.connect_distributed,
+            "MirrorMaker: from Apache Kafka": self.mirrored_in,
+            "MirrorMaker: to Apache Kafka": self.mirrored_out,
             "Kafka Streams: words are counted": self.streams,
             "Kafka Streams: another instance goes on": self.streams_moved,
         }
@@ -166,6 +176,90 @@ class Applications:
         finally:
             worker.kill()
 
+    # ---- MirrorMaker
+
+    def mirrored_in(self) -> None:
+        with self._apache("from") as (there, address):
+            self._mirror("mirrored-in", (there, address), (self._world, self._bootstrap))
+
+    def mirrored_out(self) -> None:
+        with self._apache("to") as (there, address):
+            self._mirror("mirrored-out", (self._world, self._bootstrap), (there, address))
+
+    def _mirror(self, topic: str, source: Side, target: Side) -> None:
+        """Records, settings, and how far a group is (which it tells no further than it is sure of)."""
+        world, address = source
+        configs = {"max_message_bytes": "2000000", "retention_ms": "-1"}
+        world.create(topic, partitions=2, **configs)
+        records = as_written_by(REFERENCE, [*awkward_records(0), *awkward_records(1)])
+        world.reference.ask("produce", topic=topic, codec="zstd", records=records)
+        group = {"group": f"{topic}-readers", "topic": topic, "strategy": "range", "instance": None}
+        world.reference.ask("join", member=topic, **group)
+        _until(lambda: len(world.reference.ask("given", member=topic)["records"]), len(records))
+        world.reference.ask("leave", member=topic)
+        settings = {
+            "clusters": "source,target",
+            "source.bootstrap.servers": address,
+            "target.bootstrap.servers": target[1],
+            "source->target.enabled": "true",
+            "source->target.topics": topic,
+            "source->target.groups": group["group"],
+            "target->source.enabled": "false",
+            "replication.policy.class": "org.apache.kafka.connect.mirror.IdentityReplicationPolicy",
+            "replication.factor": "-1",
+            "sync.topic.configs.interval.seconds": "2",
+            "sync.group.offsets.enabled": "true",
+            "sync.group.offsets.interval.seconds": "2",
+            "emit.checkpoints.interval.seconds": "2",
+        }
+        for what in ("checkpoints.topic", "heartbeats.topic", "offset-syncs.topic"):
+            settings[f"{what}.replication.factor"] = "1"
+        for what in ("offset", "config", "status"):
+            settings[f"{what}.storage.replication.factor"] = "1"
+        file = self._properties(topic, settings)
+        mirror = self._start(topic, "org.apache.kafka.connect.mirror.MirrorMaker", str(file))
+        try:
+            self._arrived(topic, records, group["group"], *target)
+        finally:
+            mirror.kill()
+
+    def _arrived(
+        self, topic: str, records: list[Record], group: str, world: World, address: str
+    ) -> None:
+        reference = world.reference
+        world.wait_for_topic(reference, topic, there=True)
+        half = len(records) // 2
+        for partition in (0, 1):
+            _until(
+                lambda: reference.ask("watermarks", topic=topic, partition=partition)[1],  # noqa: B023
+                half,
+            )
+        expected = [*placed(records[:half]), *placed(records[half:])]
+        expect(expected, read_all(reference, topic, {0: 0, 1: 0}, len(records)), "what arrived")
+        configs = {"max.message.bytes": "2000000", "retention.ms": "-1"}
+        _until(
+            lambda: (
+                configs.items() <= _asked("topic", "describe", topic, address)["configs"].items()
+            ),
+            True,
+        )
+        for partition in (0, 1):
+            _until(lambda: 0 < _read_up_to(group, partition, address) <= half, True)  # noqa: B023
+
+    @contextmanager
+    def _apache(self, name: str) -> Iterator[Side]:
+        work = self._work / name
+        broker = ApacheKafka(install.java(), work / "data", work)
+        broker.format_directory()
+        broker.start()
+        reference = REFERENCE.driver(work / "reference")
+        try:
+            reference.aim_at(broker.bootstrap)
+            yield World(reference, broker.data_dir), broker.bootstrap
+        finally:
+            reference.close()
+            broker.stop()
+
     # ---- Streams
 
     def streams(self) -> None:
@@ -275,6 +369,19 @@ def _until(ask: Callable[[], object], expected: object) -> None:
         if time.monotonic() > deadline:
             raise Wrong(f"after {RESULT_SECONDS_MAX} s there is {found!r}, not {expected!r}")
         time.sleep(POLL_SECONDS)
+
+
+def _asked(kind: str, action: str, name: str, address: str) -> Any:
+    """What our own tool says of it, at whichever broker."""
+    command = [OTTLA, kind, action, name, "--json", "--bootstrap-server", address]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    items = json.loads(done.stdout)["items"] if done.returncode == 0 else []
+    return items if kind == "group" else items[0]
+
+
+def _read_up_to(group: str, partition: int, address: str) -> int:
+    found = _asked("group", "offsets", group, address)
+    return sum(one["current_offset"] or 0 for one in found if one["partition"] == partition)
 
 
 def _lines(file: Path) -> list[str]:

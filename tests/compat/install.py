@@ -171,7 +171,7 @@ def java() -> Java:
 
 
 def applications() -> Path:
-    """The directory with the jars of Kafka Connect and of Kafka Streams' examples."""
+    """The directory with the jars of Kafka Connect, MirrorMaker and Kafka Streams' examples."""
     return _jars("applications", (HERE / "java" / "applications.xml").read_text())
 
 
