@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
+from urllib.error import HTTPError
 
 import install
 from apache import ApacheKafka
@@ -41,6 +42,8 @@ STREAMS_DEMO: Final = "org.apache.kafka.streams.examples.wordcount.WordCountDemo
 COUNTS: Final = "streams-wordcount-output"
 # A member that was killed is missed after so long: the least that brokers take.
 SESSION: Final = {"session.timeout.ms": "6000", "heartbeat.interval.ms": "1000"}
+# 409 while a group rebalances, and 500 where that was noticed late.
+REBALANCING: Final = (409, 500)
 Side = tuple[World, str]
 """A broker, as the reference client sees it, and its address."""
 
@@ -227,7 +230,7 @@ class Applications:
         self, topic: str, records: list[Record], group: str, world: World, address: str
     ) -> None:
         reference = world.reference
-        world.wait_for_topic(reference, topic, there=True)
+        _until(lambda: topic in reference.ask("topics"), True)
         half = len(records) // 2
         for partition in (0, 1):
             _until(
@@ -279,18 +282,18 @@ class Applications:
         counts = self._counts()
         with self._instance("first") as first, self._instance("second"):
             self._say("to and fro", "to and fro")
-            counts |= {"to": counts["to"] + 2, "and": 2, "fro": 2}
+            counts |= {"to": counts.get("to", 0) + 2, "and": 2, "fro": 2}
             _until(self._counts, counts)
             first.kill()
             self._say("all to kafka")
-            counts |= {word: counts[word] + 1 for word in ("all", "to", "kafka")}
+            counts |= {word: counts.get(word, 0) + 1 for word in ("all", "to", "kafka")}
             # What was not committed is counted twice: at least once is what was asked for.
             _until(lambda: _at_least(self._counts(), counts), True)
             if self._world.restart is not None:
                 self._world.restart(True)
             counts = self._counts()
             self._say("hello again")
-            counts |= {"hello": counts["hello"] + 1, "again": 1}
+            counts |= {"hello": counts.get("hello", 0) + 1, "again": 1}
             _until(lambda: _at_least(self._counts(), counts), True)
 
     @contextmanager
@@ -342,7 +345,7 @@ class Worker:
 
     def is_up(self) -> bool:
         try:
-            self.ask("GET", "/connectors")
+            self._ask_once("GET", "/connectors", None)
         except OSError:
             if not self._process.is_running():
                 raise Wrong(f"a worker ended: {self._process.output()[-300:]}") from None
@@ -350,6 +353,18 @@ class Worker:
         return True
 
     def ask(self, method: str, path: str, body: dict[str, str] | None = None) -> Any:
+        """A worker refuses while its group rebalances; then it is asked again."""
+        deadline = time.monotonic() + RESULT_SECONDS_MAX
+        while True:
+            try:
+                return self._ask_once(method, path, body)
+            except OSError as problem:
+                refused = isinstance(problem, HTTPError) and problem.code in REBALANCING
+                if not refused or time.monotonic() > deadline:
+                    raise Wrong(f"{method} {path}: {problem}") from None
+            time.sleep(POLL_SECONDS)
+
+    def _ask_once(self, method: str, path: str, body: dict[str, str] | None) -> Any:
         data = None if body is None else json.dumps(body).encode()
         asked = urllib.request.Request(
             f"http://127.0.0.1:{self._port}{path}",
