@@ -2,12 +2,12 @@
 
 Connect's workers keep all they know in compacted topics and share connectors by a group whose protocol is
 their own. Streams makes the topics it needs, deletes what it has read of them, and finds its state
-again in a changelog. Both ask more of a broker than other clients, and fail late and in logs, so here
+again in a changelog. They ask more of a broker than other clients, and fail late and in logs, so here
 workers and instances are killed, the broker is too, and what counts is what comes out at the end.
 
 MirrorMaker is how one moves between clusters while they are used: from an Apache Kafka, and to one.
 
-Exactly-once (all) and `group.protocol=streams` are not asked: brokers without transactions or that
+Exactly-once and `group.protocol=streams` are not asked: brokers without transactions or that
 group protocol refuse them.
 """
 
@@ -77,9 +77,12 @@ class Applications:
         worker = {"offset.storage.file.filename": str(self._work / "connect.offsets")}
         connectors = [
             self._properties(
-                "source", {"name": "local-source", **self._reads(source, "connect-test")}
+                "source",
+                {"name": "local-source", **_connector("Source", source, topic="connect-test")},
             ),
-            self._properties("sink", {"name": "local-sink", **self._writes(sink, "connect-test")}),
+            self._properties(
+                "sink", {"name": "local-sink", **_connector("Sink", sink, topics="connect-test")}
+            ),
         ]
         with self._worker("Standalone", worker, *map(str, connectors)):
             _until(lambda: _lines(sink), ["foo", "bar"])
@@ -111,8 +114,12 @@ class Applications:
         ):
             reads = {"topic.creation.default.replication.factor": "-1"}
             reads["topic.creation.default.partitions"] = "2"
-            first.ask("PUT", "/connectors/src/config", {**self._reads(source, "lines"), **reads})
-            other.ask("PUT", "/connectors/snk/config", self._writes(sink, "lines"))
+            first.ask(
+                "PUT",
+                "/connectors/src/config",
+                {**_connector("Source", source, topic="lines"), **reads},
+            )
+            other.ask("PUT", "/connectors/snk/config", _connector("Sink", sink, topics="lines"))
             _until(lambda: _lines(sink), ["one", "two"])
             # Both ends have noted it, so nothing is done twice.
             _until(lambda: _committed(other), 2)
@@ -137,22 +144,6 @@ class Applications:
             sink.write_text("")
             other.ask("PUT", "/connectors/snk/resume")
             _until(lambda: {*_lines(sink)}, everything)
-
-    def _reads(self, file: Path, topic: str) -> dict[str, str]:
-        return {
-            "connector.class": "FileStreamSource",
-            "tasks.max": "1",
-            "file": str(file),
-            "topic": topic,
-        }
-
-    def _writes(self, file: Path, topic: str) -> dict[str, str]:
-        return {
-            "connector.class": "FileStreamSink",
-            "tasks.max": "1",
-            "file": str(file),
-            "topics": topic,
-        }
 
     @contextmanager
     def _worker(self, kind: str, settings: dict[str, str], *connectors: str) -> Iterator[Worker]:
@@ -375,6 +366,16 @@ class Worker:
         with urllib.request.urlopen(asked, timeout=30) as answer:
             said = answer.read()
         return json.loads(said) if said else None
+
+
+def _connector(kind: str, file: Path, **topic: str) -> dict[str, str]:
+    """What the connector of this kind ("Source", "Sink") between a file and a topic is told."""
+    return {
+        "connector.class": f"FileStream{kind}",
+        "tasks.max": "1",
+        "file": str(file),
+        **topic,
+    }
 
 
 def _until(ask: Callable[[], object], expected: object) -> None:

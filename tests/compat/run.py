@@ -15,8 +15,8 @@ directory that is kept when something was red.
 The pieces: `clients.py` the roster, `drivers/` one program per client, `checks.py` and `groups.py` the
 capabilities, `old.py` clients before Kafka 0.11, `tools.py` Apache Kafka's command-line tools,
 `storage.py` the files on disk in both directions, `tutorials.py` what learners type, `applications.py`
-Kafka Connect, MirrorMaker and Kafka Streams, `secured.py` our client at Apache Kafka's TLS and SASL, `own_tools.py`
-and `own_data_tools.py` our tools beside Apache's.
+Kafka Connect, MirrorMaker and Kafka Streams, `secured.py` our client at Apache Kafka's TLS and SASL,
+`own_tools.py` and `own_data_tools.py` our tools beside Apache's.
 """
 
 from __future__ import annotations

@@ -492,8 +492,8 @@ class Log:
             return FileSlice(segment.file, position, limit - position)
         sound = self._inspected(at, position, start, limit)
         if sound.limit <= position and is_cut and at_least_one:
-            # Where the batch here holds no such offset, or says so, more has to be looked at: damage
-            # has to be told, or its reader waits for ever.
+            # The first batch is larger than that, or claims to end before `start`. Then it is damaged,
+            # and has to be looked at with what follows: an empty answer would be asked for again.
             found = segment.find_from(position, start)
             whole = segment.size_bytes if found is None else found.position + found.size_bytes
             sound = self._inspected(at, position, start, whole)
