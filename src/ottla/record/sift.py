@@ -1,7 +1,7 @@
 """Compaction's two questions to the records of a batch: which keys, and which records stay.
 
 Both go over the bytes once and make no object per record, and where records are of one layout C cuts
-their keys out (`uniform.py`, a tenth of the time); what stays is copied as it is. Offsets and
+their keys out (`uniform.py`, less than half the time); what stays is copied as it is. Offsets and
 timestamps are relative to what the batch's header says, and compaction leaves that alone, so the
 bytes stay right. Only where a delete horizon takes the place of the base timestamp (KIP-534) are the
 timestamps written anew, by `rebased_untrusted`.

@@ -2,8 +2,8 @@
 
 Producers of measurements send such, and many programs do: sensors, counters, keys alone. Whether
 records are of one layout is seen by comparing byte k of all of them, one strided slice, which C
-compares at once; what is asked of them is then cut out by C, too. A tenth of the time that reading
-them one by one takes. Whoever finds no run reads one by one.
+compares at once; what is asked of them is then cut out by C, too. Whoever finds no run reads one by
+one; what that costs more stands with each who asks.
 
 Promises: a run's records are what `record.py` reads, in its order and with offset deltas that go on
 from the run's index. They have no headers.
